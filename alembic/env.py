@@ -1,0 +1,41 @@
+"""Runs migrations against the configured database; batch mode lets SQLite alter tables."""
+
+from typing import Literal
+
+from sqlalchemy import Connection
+from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString
+
+import mailcrm.models  # noqa: F401  registers every table
+from alembic import context
+from mailcrm.models.base import UtcDateTime
+from mailcrm.services.db import engine
+
+
+def render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Write plain SQLAlchemy types into migrations, so that they do not change when the models do."""
+    if kind == "type" and isinstance(item, AutoString):
+        return f"sa.String(length={item.length})" if item.length else "sa.String()"
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        compare_type=True,
+        render_item=render_item,
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given: Connection | None = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    with engine().connect() as opened, opened.begin():
+        run(opened)

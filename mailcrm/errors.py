@@ -1,0 +1,146 @@
+"""The error tree: every failure that a person may meet, with its one sentence.
+
+Each error carries a `code` (stable, lower-case, dotted) and named parameters. The sentence of a code lives in
+`SENTENCES` in English and is translated through the gettext catalogues (`services/i18n.py`) with the English
+sentence as its msgid. What the sentence says: what happened, then what to do (DESIGN.md §10).
+
+Does not hold providers' answers: those are translated where they arrive (`providers/`, `imap/client.py`,
+`outbox/smtp.py`), always `raise … from`.
+"""
+
+from __future__ import annotations
+
+SENTENCES: dict[str, str] = {
+    "not_found": "That doesn’t exist, or you can’t see it.",
+    "internal": "Something went wrong on our side. Try again; if it goes on, look at the server’s log.",
+    "auth.wrong": "That email and password don’t match. {left} tries left.",
+    "auth.locked": "Too many tries. Wait until {until}, then try again.",
+    "auth.signed_out": "You were signed out. Sign in again to go on.",
+    "auth.disabled": "This account is switched off. Ask your administrator.",
+    "auth.password_short": "That password is too short. Use at least {least} characters.",
+    "auth.password_common": "That password is too easy to guess. Use a longer phrase.",
+    "auth.email_invalid": "“{email}” isn’t an email address. Check it for a missing part.",
+    "auth.email_taken": "Somebody with the address {email} already has an account.",
+    "auth.name_missing": "Enter a name, so that colleagues know who this is.",
+    "auth.setup_done": "This server is set up already. Sign in instead.",
+    "auth.invite_invalid": "This invitation was used or has expired. Ask for a new link.",
+    "auth.admin_only": "Only an administrator can do this.",
+    "auth.last_admin": "This is the last administrator. Make somebody else one first.",
+    "auth.bad_origin": "The request came from another site, so it was refused. Open mailcrm and try again.",
+    "input.invalid": "“{value}” doesn’t fit {field}. Change it and try again.",
+    "input.missing": "{field} is empty. Fill it in and try again.",
+    "input.too_long": "{field} is longer than {most} characters. Shorten it and try again.",
+    "secret.unreadable": "The stored password can’t be read with this server’s key. Enter it again.",
+    "database.newer": "The database was made by a newer mailcrm ({found}). Install that version, or restore an older backup.",
+}
+
+
+class MailcrmError(Exception):
+    """Base of every error that mailcrm raises on purpose."""
+
+    code = "internal"
+
+    def __init__(self, code: str | None = None, /, **params: object) -> None:
+        """Keep `code` (default: the class's) and the sentence's parameters.
+
+        Raises KeyError when the code has no sentence: an error without words is a defect, found by any test.
+        """
+        self.code = code or type(self).code
+        self.params = params
+        super().__init__(SENTENCES[self.code].format(**params))
+
+    @property
+    def sentence(self) -> str:
+        """The English sentence; translate with `i18n.sentence(error, language)`."""
+        return str(self)
+
+
+class UserError(MailcrmError):
+    """The user asked for something that can't be done; the sentence says what to change."""
+
+
+class NotFound(MailcrmError):
+    """The row is absent or the actor may not see it; the two can't be told apart."""
+
+    code = "not_found"
+
+
+class TransientError(MailcrmError):
+    """It may work later without anybody doing anything; `retry_after` is in seconds, None when unknown."""
+
+    def __init__(self, code: str | None = None, /, *, retry_after: float | None = None, **params: object) -> None:
+        super().__init__(code, **params)
+        self.retry_after = retry_after
+
+
+class PermanentError(MailcrmError):
+    """It will fail again until somebody changes something."""
+
+
+class NeedsReconnect(PermanentError):
+    """The mailbox's credentials no longer work; the user signs in again (M10)."""
+
+
+class ConfigError(MailcrmError):
+    """A setting is wrong; the start stops with this sentence."""
+
+
+SENTENCES["config.invalid"] = "{name}={value!r} is not usable: {why}."
+
+# Mail servers (services/mail/providers, imap, outbox/smtp.py). `server.*` are shared by IMAP and SMTP.
+SENTENCES.update(
+    {
+        "server.unknown_host": "No server called {host} was found. Check the name for a typing mistake.",
+        "server.refused": "{host} refuses connections on port {port}. Check the port, or whether the server runs.",
+        "server.unreachable": "{host} can’t be reached on port {port}. Check the name, the port and the network.",
+        "server.timeout": "{host} did not answer on port {port} in time. Check the port, or try again later.",
+        "server.lost": "{host} closed the connection. It will be tried again.",
+        "server.protocol": "{host} gave an answer that makes no sense on port {port}. Check the port.",
+        "server.private": "{host} is on a private network, which this installation does not allow. "
+        "Ask your administrator, or use the server’s public name.",
+        "server.clear_text": "{host} is on another machine, so the connection must be encrypted. "
+        "Choose SSL/TLS or STARTTLS.",
+        "server.tls": "No encrypted connection to {host} on port {port} could be agreed. "
+        "The server’s TLS may be too old; ask its operator.",
+        "server.tls_to_plain": "Port {port} of {host} does not start with SSL/TLS. "
+        "Choose STARTTLS, or use the port for SSL/TLS.",
+        "server.plain_to_tls": "Port {port} of {host} expects SSL/TLS from the start. Choose SSL/TLS.",
+        "server.no_starttls": "{host} does not offer STARTTLS on port {port}. Choose SSL/TLS and its port.",
+        "server.certificate_name": "The certificate of {host} belongs to another name. "
+        "Use the name on the certificate, often one your mail provider gives.",
+        "server.certificate_expired": "The certificate of {host} has expired or is not valid yet. "
+        "Ask the server’s operator to renew it.",
+        "server.certificate_untrusted": "The certificate of {host} is not from an issuer this machine trusts. "
+        "Install a trusted certificate on the server, or the issuer’s on this machine.",
+        "server.bad_text": "{field} holds a line break or a NUL character. Remove it and try again.",
+        "imap.wrong_password": "{host} did not accept this user name and password. Check both and enter them again.",
+        "imap.app_password": "{host} wants an app password here, not the usual one. "
+        "Make one in your mail provider’s security settings and enter it.",
+        "imap.disabled": "{host} does not let this account use IMAP. Switch IMAP on in your mail provider’s settings.",
+        "imap.throttled": "{host} asks to slow down. It will be tried again later.",
+        "imap.unavailable": "{host} is not available for now: “{answer}”. It will be tried again.",
+        "imap.folder_missing": "The folder “{folder}” can’t be opened on the server. It will be looked for again.",
+        "imap.refused": "{host} refused a command: “{answer}”. It will be tried again.",
+        "smtp.wrong_password": "{host} did not accept this user name and password for sending. "
+        "Check both and enter them again.",
+        "smtp.app_password": "{host} wants an app password for sending, not the usual one. "
+        "Make one in your mail provider’s security settings and enter it.",
+        "smtp.no_auth": "{host} offers no sign-in on port {port}. Check the port and the security setting.",
+        "smtp.deferred": "{host} did not take the message for now: “{answer}”. It will be tried again.",
+        "smtp.refused": "{host} refused the message: “{answer}”. Change what it complains about and send again.",
+        "smtp.sender_refused": "{host} does not let this mailbox send as {address}. "
+        "Choose another sender address, or ask your mail provider.",
+        "smtp.recipients_deferred": "{host} took none of the recipients for now: “{answer}”. It will be tried again.",
+        "smtp.recipients_refused": "{host} refused every recipient: “{answer}”. Check the addresses.",
+        "smtp.no_utf8": "{host} can’t deliver to {address}, because its name part is not plain ASCII. "
+        "Ask the recipient for another address.",
+        "smtp.unknown": "The connection broke after the message was handed over, so it may have been sent. "
+        "Look in Sent before you send it again.",
+    }
+)
+
+
+class DeliveryUnknown(MailcrmError):
+    """The connection broke after the final dot: the message may or may not be sent. Look for it in Sent first."""
+
+    code = "smtp.unknown"

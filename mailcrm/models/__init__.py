@@ -1,0 +1,80 @@
+"""Tables and constraints; no queries. Import the models from here."""
+
+from mailcrm.models.accounts import ApiToken, Invite, LoginAttempt, User, UserSession, Workspace
+from mailcrm.models.base import UtcDateTime, utcnow
+from mailcrm.models.crm import (
+    Deal,
+    DealParticipant,
+    DealStage,
+    Lead,
+    Link,
+    Organization,
+    OrganizationDomain,
+    Person,
+    PersonAddress,
+    PersonPhone,
+    Pipeline,
+    Stage,
+)
+from mailcrm.models.mailboxes import Blob, Folder, Mailbox, MailboxAlias, PendingUid, Quarantined, SkippedUid
+from mailcrm.models.messages import Attachment, Message, MessageLocation, Participant, Thread, ThreadReference
+from mailcrm.models.outbox import Outbox, OutboxAttachment, OutboxRecipient
+from mailcrm.models.tracking import TrackedLink, TrackedMessage, TrackingEvent
+from mailcrm.models.workspace import (
+    AlternativeAddress,
+    AuditEntry,
+    BlockedAddress,
+    LiveEvent,
+    Notification,
+    Signature,
+    Template,
+)
+
+__all__ = [
+    "AlternativeAddress",
+    "ApiToken",
+    "Attachment",
+    "AuditEntry",
+    "Blob",
+    "BlockedAddress",
+    "Deal",
+    "DealParticipant",
+    "DealStage",
+    "Folder",
+    "Invite",
+    "Lead",
+    "Link",
+    "LiveEvent",
+    "LoginAttempt",
+    "Mailbox",
+    "MailboxAlias",
+    "Message",
+    "MessageLocation",
+    "Notification",
+    "Organization",
+    "OrganizationDomain",
+    "Outbox",
+    "OutboxAttachment",
+    "OutboxRecipient",
+    "Participant",
+    "PendingUid",
+    "Person",
+    "PersonAddress",
+    "PersonPhone",
+    "Pipeline",
+    "Quarantined",
+    "Signature",
+    "SkippedUid",
+    "Stage",
+    "Template",
+    "Thread",
+    "ThreadReference",
+    "TrackedLink",
+    "TrackedMessage",
+    "TrackingEvent",
+    "User",
+    "UserSession",
+    "UtcDateTime",
+    "Workspace",
+    "utcnow",
+]

@@ -1,0 +1,160 @@
+"""Connected mailboxes, their folders, and what is known of every UID of every folder.
+
+The ledger's promise (B01) is kept by these tables: for the folder's current UIDVALIDITY each UID the server listed
+has exactly one row in `pending_uids`, `message_locations`, `skipped_uids` or `quarantine`.
+A *folder* is what RFC 3501 calls a mailbox.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from mailcrm.models.base import BigId, json_column, key, moment, one_of
+
+SECURITY = ("ssl", "starttls", "none")
+ROLES = ("inbox", "sent", "drafts", "archive", "junk", "trash", "all", "flagged", "other")
+
+
+class Mailbox(SQLModel, table=True):
+    """A connected email account of one user, with its sync lease and its last outcome."""
+
+    __tablename__ = "mailboxes"
+    __table_args__ = (
+        UniqueConstraint("user_id", "address"),
+        UniqueConstraint("id", "user_id"),  # lets rows below prove their owner by a foreign key
+        one_of("imap_security", *SECURITY),
+        one_of("smtp_security", *SECURITY),
+        one_of("status", "active", "paused", "needs_reconnect"),
+        one_of("default_visibility", "private", "shared"),
+        one_of("deal_link_policy", "ask", "newest", "all", "none"),
+    )
+
+    id: int | None = key()
+    user_id: int = key(foreign="users.id")
+    address: str
+    display_name: str = ""
+    provider: str = "generic"
+
+    imap_host: str
+    imap_port: int
+    imap_security: str
+    imap_username: str
+    smtp_host: str
+    smtp_port: int
+    smtp_security: str
+    smtp_username: str
+    #: AES-GCM box of {"imap": …, "smtp": …}; bound to this row's id (services/crypto.py).
+    secret: bytes
+
+    status: str = "active"
+    history_days: int | None = None  # None: everything
+    default_visibility: str = "private"
+    track_opens: bool = False
+    track_clicks: bool = False
+    track_notify: bool = False
+    auto_link_deals: bool = True
+    deal_link_policy: str = "ask"
+
+    # To-do and lease columns of the sync job.
+    sync_requested_at: datetime | None = moment(nullable=True)
+    lease_owner: str = ""
+    lease_until: datetime | None = moment(nullable=True)
+    next_try_at: datetime | None = moment(nullable=True, index=True)
+    last_success_at: datetime | None = moment(nullable=True)
+    failures: int = 0
+    error_code: str = ""
+    error_params: dict[str, Any] = json_column()
+    created_at: datetime = moment(now=True)
+
+
+class MailboxAlias(SQLModel, table=True):
+    """Another own address of a mailbox."""
+
+    __tablename__ = "mailbox_aliases"
+    __table_args__ = (UniqueConstraint("mailbox_id", "address"),)
+
+    id: int | None = key()
+    mailbox_id: int = key(foreign="mailboxes.id")
+    address: str
+
+
+class Folder(SQLModel, table=True):
+    """A folder on the server with its cursor. `role` is RFC 6154's special use."""
+
+    __tablename__ = "folders"
+    __table_args__ = (
+        UniqueConstraint("mailbox_id", "name"),
+        one_of("role", *ROLES),
+        one_of("phase", "initial", "incremental", "resync"),
+    )
+
+    id: int | None = key()
+    mailbox_id: int = key(foreign="mailboxes.id")
+    name: str
+    delimiter: str = "/"
+    role: str = "other"
+    selectable: bool = True
+    chosen: bool = True
+    gone_at: datetime | None = moment(nullable=True)
+
+    # The cursor; moves only in the transaction that stored what it passed (rule 7).
+    phase: str = "initial"
+    uidvalidity: int | None = Field(default=None, sa_type=BigId)
+    uidnext: int = Field(default=1, sa_type=BigId)
+    highestmodseq: int | None = Field(default=None, sa_type=BigId)
+    server_count: int = 0
+    flags_checked_at: datetime | None = moment(nullable=True)
+
+    last_success_at: datetime | None = moment(nullable=True)
+    next_try_at: datetime | None = moment(nullable=True)
+    error_code: str = ""
+    error_params: dict[str, Any] = json_column()
+
+
+class PendingUid(SQLModel, table=True):
+    """A message on the server that is not stored yet; `tries` counts fetches that brought nothing."""
+
+    __tablename__ = "pending_uids"
+
+    folder_id: int = Field(primary_key=True, foreign_key="folders.id", ondelete="CASCADE", sa_type=BigId)
+    uid: int = Field(primary_key=True, sa_type=BigId)
+    tries: int = 0
+
+
+class SkippedUid(SQLModel, table=True):
+    """A message left on the server on purpose, with the reason (history window, contacts only …)."""
+
+    __tablename__ = "skipped_uids"
+    __table_args__ = (one_of("reason", "history", "contacts_only", "too_large"),)
+
+    folder_id: int = Field(primary_key=True, foreign_key="folders.id", ondelete="CASCADE", sa_type=BigId)
+    uid: int = Field(primary_key=True, sa_type=BigId)
+    reason: str
+
+
+class Quarantined(SQLModel, table=True):
+    """A message that could not be stored or parsed: kept raw where it could be fetched, with its reason (B02)."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (UniqueConstraint("folder_id", "uid"),)
+
+    id: int | None = key()
+    folder_id: int = key(foreign="folders.id")
+    uid: int = Field(sa_type=BigId)
+    blob_sha: str | None = Field(default=None, foreign_key="blobs.sha256")
+    reason: str
+    tries: int = 1
+    created_at: datetime = moment(now=True)
+    tried_at: datetime = moment(now=True)
+
+
+class Blob(SQLModel, table=True):
+    """Raw bytes in the blob store, named by their SHA-256 (hex); `size` in bytes before compression."""
+
+    __tablename__ = "blobs"
+
+    sha256: str = Field(primary_key=True, max_length=64)
+    size: int = Field(sa_type=BigId)
+    created_at: datetime = moment(now=True)

@@ -1,0 +1,134 @@
+"""Messages, where they sit on servers, who took part, their threads and attachments.
+
+A message is one mailbox's copy of an RFC 5322 message: its content is shared (blob), its visibility is its own
+(decision 11). It outlives its UIDs (rule 6).
+"""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from mailcrm.models.base import BigId, key, moment, one_of
+
+
+class Thread(SQLModel, table=True):
+    """A conversation of one user. The summary columns are rewritten from its messages, never the truth."""
+
+    __tablename__ = "threads"
+    __table_args__ = (UniqueConstraint("id", "user_id"), Index("ix_threads_user_last", "user_id", "last_at", "id"))
+
+    id: int | None = key()
+    user_id: int = key(foreign="users.id", index=False)
+    subject: str = ""
+    last_at: datetime = moment()
+    message_count: int = 0
+    unread_count: int = 0
+
+
+class ThreadReference(SQLModel, table=True):
+    """A Message-ID that belongs to a thread: of a stored message, or named by one (late arrivals join by it)."""
+
+    __tablename__ = "thread_references"
+    __table_args__ = (
+        ForeignKeyConstraint(["thread_id", "user_id"], ["threads.id", "threads.user_id"], ondelete="CASCADE"),
+        Index("ix_thread_references_thread", "thread_id"),
+    )
+
+    user_id: int = Field(primary_key=True, sa_type=BigId)
+    rfc_message_id: str = Field(primary_key=True)
+    thread_id: int = Field(sa_type=BigId)
+
+
+class Message(SQLModel, table=True):
+    """One copy of a message in one mailbox. `sort_at` is the moment lists are ordered by (sync.md A5)."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("mailbox_id", "blob_sha"),
+        ForeignKeyConstraint(["mailbox_id", "user_id"], ["mailboxes.id", "mailboxes.user_id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["thread_id", "user_id"], ["threads.id", "threads.user_id"]),
+        one_of("direction", "in", "out"),
+        one_of("visibility", "private", "shared"),
+        Index("ix_messages_user_sort", "user_id", "sort_at", "id"),
+        Index("ix_messages_thread_sort", "thread_id", "sort_at"),
+        Index("ix_messages_mailbox_rfc", "mailbox_id", "rfc_message_id"),
+        Index("ix_messages_rfc", "rfc_message_id"),
+        Index("ix_messages_link_pending", "link_pending", "id"),
+    )
+
+    id: int | None = key()
+    mailbox_id: int = Field(sa_type=BigId)
+    user_id: int = Field(sa_type=BigId)
+    thread_id: int = Field(sa_type=BigId)
+    blob_sha: str = Field(foreign_key="blobs.sha256", max_length=64)
+    size: int = Field(sa_type=BigId)
+    rfc_message_id: str | None = None
+    in_reply_to: str | None = None
+    direction: str
+    subject: str = ""
+    snippet: str = ""
+    from_name: str = ""
+    from_address: str = ""
+    sent_at: datetime | None = moment(nullable=True)
+    received_at: datetime | None = moment(nullable=True)
+    sort_at: datetime = moment()
+    read: bool = False
+    archived: bool = False
+    has_attachments: bool = False
+    auto_submitted: bool = False
+    visibility: str
+    #: Set when the last location vanished from the server; the message stays (settled question 6).
+    gone_at: datetime | None = moment(nullable=True)
+    deleted_at: datetime | None = moment(nullable=True)
+    #: To-do column: linking rules have not looked at this message yet.
+    link_pending: bool = True
+    created_at: datetime = moment(now=True)
+
+
+class MessageLocation(SQLModel, table=True):
+    """Where a message sits on a server: disposable, re-made after a UIDVALIDITY change."""
+
+    __tablename__ = "message_locations"
+    __table_args__ = (UniqueConstraint("folder_id", "uid"),)
+
+    id: int | None = key()
+    folder_id: int = key(foreign="folders.id", index=False)
+    uid: int = Field(sa_type=BigId)
+    message_id: int = key(foreign="messages.id")
+    seen: bool = False
+    flags: str = ""  # space-separated, as the server spells them
+
+
+class Participant(SQLModel, table=True):
+    """An address in a role on a message. `address` is in lower case."""
+
+    __tablename__ = "participants"
+    __table_args__ = (
+        one_of("role", "from", "sender", "reply_to", "to", "cc", "bcc"),
+        CheckConstraint("address = lower(address)", name="address_lower"),
+        Index("ix_participants_address_message", "address", "message_id"),
+    )
+
+    id: int | None = key()
+    message_id: int = key(foreign="messages.id")
+    role: str
+    position: int
+    name: str = ""
+    address: str
+
+
+class Attachment(SQLModel, table=True):
+    """A file of a message; its bytes are read from the raw message by `n`."""
+
+    __tablename__ = "attachments"
+    __table_args__ = (UniqueConstraint("message_id", "n"),)
+
+    id: int | None = key()
+    message_id: int = key(foreign="messages.id", index=False)
+    n: int
+    filename: str = ""
+    content_type: str = "application/octet-stream"
+    size: int = Field(default=0, sa_type=BigId)
+    inline: bool = False
+    content_id: str = ""

@@ -1,0 +1,1 @@
+"""Signing in: passwords, sessions, the rate limit, users and invitations."""

@@ -1,0 +1,40 @@
+"""The models and the migrations agree, on SQLite and PostgreSQL (architecture.md, rule 9)."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from alembic import command
+from mailcrm.errors import ConfigError
+from mailcrm.services import db as database
+
+
+def test_models_and_migrations_agree(db: str) -> None:
+    command.check(database.alembic_config())  # raises when autogenerate would change anything
+
+
+def test_a_migrated_database_is_ready(db: str) -> None:
+    assert database.is_ready()
+    assert database.current_revision() == database.head_revision()
+
+
+def test_migrating_again_changes_nothing(db: str) -> None:
+    database.migrate()
+    assert database.is_ready()
+
+
+def test_a_database_of_a_newer_version_is_refused(db: str) -> None:
+    """Issue 2, "Bad input": refuses to start, says why, and leaves the database alone."""
+    with database.transaction() as session:
+        session.exec(text("UPDATE alembic_version SET version_num = '9999'"))  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match="newer mailcrm \\(9999\\)"):
+        database.migrate()
+    assert database.current_revision() == "9999"
+
+
+def test_downgrade_leaves_nothing_behind(db: str) -> None:
+    command.downgrade(database.alembic_config(), "base")
+    assert database.current_revision() is None
+    database.migrate()
+    assert database.is_ready()

@@ -1,0 +1,64 @@
+"""Settings: defaults, and one sentence for each bad value (contract.md, "Settings")."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from mailcrm import config
+from mailcrm.errors import ConfigError
+
+
+def load(folder: Path, **values: str) -> config.Config:
+    return config.load({"MAILCRM_DATA_DIR": str(folder), **values})
+
+
+def test_defaults_need_nothing(tmp_path: Path) -> None:
+    found = load(tmp_path / "new")
+    assert (found.host, found.port, found.worker) == ("127.0.0.1", 8000, "embedded")
+    assert found.public_url == found.tracking_url == "http://localhost:8000"
+    assert found.database_url.startswith("sqlite:///")
+
+
+def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
+    first = load(tmp_path)
+    assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
+    assert load(tmp_path).secret_keys == first.secret_keys
+    assert first.secret_keys[0] not in repr(first)
+
+
+def test_a_key_that_others_can_read_stops_the_start(tmp_path: Path) -> None:
+    load(tmp_path)
+    (tmp_path / "secret.key").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAILCRM_PORT", "http"),
+        ("MAILCRM_PORT", "70000"),
+        ("MAILCRM_PUBLIC_URL", "crm.example"),
+        ("MAILCRM_PUBLIC_URL", "https://crm.example/?x=1"),
+        ("MAILCRM_TRACKING_URL", "javascript:alert(1)"),
+        ("MAILCRM_DATABASE_URL", "mysql://x"),
+        ("MAILCRM_WORKER", "yes"),
+        ("MAILCRM_LOG", "xml"),
+        ("MAILCRM_ALLOW_PRIVATE_HOSTS", "maybe"),
+        ("MAILCRM_SECRET_KEY", "short"),
+        ("MAILCRM_SECRET_KEY_FILE", "/nowhere/secret.key"),
+    ],
+)
+def test_a_bad_value_stops_the_start_with_one_sentence(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, **{name: value})
+    assert str(refused.value).startswith(name.replace("_FILE", "_FILE") + "=")
+    assert "\n" not in str(refused.value)
+
+
+def test_https_means_secure_cookies(tmp_path: Path) -> None:
+    assert load(tmp_path, MAILCRM_PUBLIC_URL="https://crm.example/").secure_cookies
+    assert not load(tmp_path).secure_cookies

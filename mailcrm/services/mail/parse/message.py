@@ -1,0 +1,133 @@
+"""Bytes of one RFC 5322 message to values: the front door of the parser.
+
+Pure. Raises only UnparsableMessage, and only at a cap or when both parsers fail, on
+any bytes whatever (a property test holds that). Does not store, thread or clean HTML.
+"""
+
+from __future__ import annotations
+
+from mailcrm.services.mail.parse.addresses import parse_addresses
+from mailcrm.services.mail.parse.attachments import list_attachments
+from mailcrm.services.mail.parse.body import choose_body
+from mailcrm.services.mail.parse.headers import (
+    Fields,
+    first,
+    header_date,
+    header_fields,
+    header_text,
+    message_id,
+    message_ids,
+    parameters,
+    trim_start,
+)
+from mailcrm.services.mail.parse.quoting import split_quoted
+from mailcrm.services.mail.parse.text import snippet_of
+from mailcrm.services.mail.parse.tree import Part, parse_tree
+from mailcrm.services.mail.parse.values import (
+    MAX_ADDRESSES,
+    MAX_MESSAGE_BYTES,
+    MAX_REFERENCES,
+    Address,
+    NoSuchPart,
+    ParsedAttachment,
+    ParsedMessage,
+    UnparsableMessage,
+)
+
+_MAX_SUBJECT = 2000  # characters; longer ones are attacks, and columns have ends
+_MAX_QUOTE_SCAN = 200_000  # characters, security.md F15
+
+
+def parse_message(raw: bytes) -> ParsedMessage:
+    """Parse one message. Raises UnparsableMessage."""
+    try:
+        fields, root = _read(raw)
+        return _build(fields, root)
+    except UnparsableMessage:
+        raise
+    except RecursionError as error:
+        raise UnparsableMessage("The message is nested too deeply.") from error
+
+
+def attachment_bytes(raw: bytes, n: int) -> bytes:
+    """Return the decoded bytes of attachment `n`. Raises NoSuchPart, UnparsableMessage."""
+    _, root = _read(raw)
+    for attachment, part in list_attachments(root, choose_body(root)):
+        if attachment.n == n:
+            return part.content
+    raise NoSuchPart(f"The message has no attachment {n}.")
+
+
+def inline_parts(raw: bytes) -> dict[str, ParsedAttachment]:
+    """Return attachments by Content-ID, for `cid:` links; the first of equal ids wins."""
+    _, root = _read(raw)
+    found: dict[str, ParsedAttachment] = {}
+    for attachment, _part in list_attachments(root, choose_body(root)):
+        if attachment.content_id:
+            found.setdefault(attachment.content_id, attachment)
+    return found
+
+
+def _read(raw: bytes) -> tuple[Fields, Part]:
+    if len(raw) > MAX_MESSAGE_BYTES:
+        raise UnparsableMessage(f"The message is larger than {MAX_MESSAGE_BYTES // 1024**2} MB.")
+    raw = trim_start(raw)
+    fields, clean = header_fields(raw)
+    return fields, parse_tree(raw, clean_header=clean)
+
+
+def _build(fields: Fields, root: Part) -> ParsedMessage:
+    charset = root.params.get("charset")  # for 8-bit octets that mailers put into headers
+    body = choose_body(root)
+    attachments = tuple(attachment for attachment, _ in list_attachments(root, body))
+    new, _ = split_quoted(body.text[:_MAX_QUOTE_SCAN])
+    senders = _addresses(fields, "sender", charset)
+    parents = message_ids(first(fields, "in-reply-to"))
+    return ParsedMessage(
+        rfc_message_id=message_id(first(fields, "message-id")),
+        in_reply_to=parents[0] if parents else None,
+        references=message_ids(first(fields, "references"))[-MAX_REFERENCES:],
+        subject=header_text(first(fields, "subject"), charset)[:_MAX_SUBJECT],
+        sender=senders[0] if senders else None,
+        from_=_addresses(fields, "from", charset),
+        reply_to=_addresses(fields, "reply-to", charset),
+        to=_addresses(fields, "to", charset),
+        cc=_addresses(fields, "cc", charset),
+        bcc=_addresses(fields, "bcc", charset),
+        sent_at=header_date(first(fields, "date")),
+        text=body.text,
+        html=body.html,
+        attachments=attachments,
+        snippet=snippet_of(new) or snippet_of(body.text),
+        auto_submitted=_is_automatic(fields, root),
+        list_id=_list_id(fields),
+    )
+
+
+def _addresses(fields: Fields, name: str, charset: str | None) -> tuple[Address, ...]:
+    """Join repeated fields: broken mailers write one To for each recipient."""
+    found: list[Address] = []
+    for field, value in fields:
+        if field == name and len(found) < MAX_ADDRESSES:
+            found.extend(parse_addresses(value, charset))
+    return tuple(found[:MAX_ADDRESSES])
+
+
+def _is_automatic(fields: Fields, root: Part) -> bool:
+    """RFC 3834 5, and what programs older than it write."""
+    auto, _ = parameters(header_text(first(fields, "auto-submitted")))
+    precedence = header_text(first(fields, "precedence")).lower()
+    return (
+        (bool(auto) and auto.split()[0] != "no")
+        or precedence in ("auto_reply", "auto-reply")
+        or first(fields, "x-autoreply") is not None
+        or first(fields, "x-autorespond") is not None
+        or root.token == "multipart/report"
+    )
+
+
+def _list_id(fields: Fields) -> str | None:
+    value = header_text(first(fields, "list-id"))
+    start, end = value.rfind("<"), value.rfind(">")
+    inner = value[start + 1 : end] if 0 <= start < end else value
+    return inner.strip()[:255] or None

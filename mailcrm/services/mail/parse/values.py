@@ -1,0 +1,88 @@
+"""What a parsed message is: plain values, and the one error parsing may raise.
+
+Does not parse. A value holds no NUL, no other C0 control except tab, newline and
+form feed, and no lone surrogate, so it can go into SQL and JSON as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+MAX_MESSAGE_BYTES = 100 * 1024 * 1024  # RFC822.SIZE above this is skipped by sync as well
+MAX_PARTS = 1000  # real mail stays under 200; a 100,000-part bomb costs seconds
+MAX_DEPTH = 50  # multipart and message/rfc822 levels; the stdlib recurses on each
+MAX_HEADER_BYTES = 256 * 1024  # of the top header block
+MAX_ADDRESSES = 1000  # kept of each address header; the rest is dropped, not refused
+MAX_REFERENCES = 20  # the last ones: the nearest ancestors
+MAX_MESSAGE_ID_OCTETS = 998  # RFC 5322 2.1.1, the longest line
+SNIPPET_CHARS = 200
+
+
+class UnparsableMessage(ValueError):
+    """Say that a message passed a cap, or that both parsers failed.
+
+    The raw bytes stay stored; the message is quarantined with `reason` and can be
+    downloaded, not shown.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NoSuchPart(LookupError):
+    """Say that a message has no attachment of that number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox of an address header; `address` is '' when none could be read.
+
+    The domain is lower-cased; the local part is kept as written (RFC 5321 2.4).
+    """
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAttachment:
+    """One part that is not the body. `n` counts from 1 in the order of the message.
+
+    `size` is in decoded octets. `content_id` has no angle brackets; '' when absent.
+    """
+
+    n: int
+    filename: str
+    content_type: str
+    size: int
+    inline: bool
+    content_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMessage:
+    """One RFC 5322 message. Message-IDs carry no angle brackets.
+
+    `sender` is the Sender header (RFC 5322 3.6.2), None when absent: authors are
+    `from_`. `text` falls back to the text of `html`; `html` is not cleaned.
+    """
+
+    rfc_message_id: str | None
+    in_reply_to: str | None
+    references: tuple[str, ...]
+    subject: str
+    sender: Address | None
+    from_: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    bcc: tuple[Address, ...]
+    sent_at: datetime | None
+    text: str
+    html: str | None
+    attachments: tuple[ParsedAttachment, ...]
+    snippet: str
+    auto_submitted: bool
+    list_id: str | None

@@ -144,3 +144,24 @@ class DeliveryUnknown(MailcrmError):
     """The connection broke after the final dot: the message may or may not be sent. Look for it in Sent first."""
 
     code = "smtp.unknown"
+
+# Starting, building, the command line (mailcrm/serve.py, build.py, cli/).
+SENTENCES.update(
+    {
+        "serve.port": "Port {port} on {host} is in use. Stop the program that uses it, or set MAILCRM_PORT to another.",
+        "serve.address": "{host} is not an address of this machine. Set MAILCRM_HOST to one that is.",
+        "serve.database": "The database can’t be reached: {why}. Check MAILCRM_DATABASE_URL.",
+        "build.failed": "The interface could not be built. The last lines above say why; the whole log is in {log}.",
+        "build.no_node": "Node is missing from the virtual environment. Run make run, which installs it.",
+        "queue.url": "MAILCRM_QUEUE_URL must begin with sqlite:///, redis://, rediss:// or postgresql://.",
+        "cli.no_password": "No password came in. Type it, or send it through --password-stdin.",
+        "cli.no_user": "Nobody has an account with the address {email}. See user list.",
+        "cli.no_mailbox": "No connected mailbox has the address {address}. See mailbox list.",
+        "cli.servers_missing": "The servers of {address} are not known. Give --imap-host and --smtp-host.",
+        "cli.since": "--since takes a number of days such as 30d, or all.",
+        "demo.taken": "This data folder already has a workspace. Set MAILCRM_DATA_DIR to an empty folder for the demo.",
+        "mailbox.taken": "{address} is connected already.",
+        "mailbox.address": "“{address}” isn’t an email address. Check it for a missing part.",
+        "mailbox.history": "History must be a number of days from 1 to 36500, or everything.",
+    }
+)

@@ -1,0 +1,366 @@
+"""A signed-in IMAP connection: the typed calls that mailcrm makes, and no others.
+
+Reading never changes the mailbox: folders are opened with EXAMINE and bodies fetched with BODY.PEEK[], so no `\\Seen`
+is ever set. The only command that writes is APPEND (the copy in Sent).
+
+Dead-connection rule: after a time-out, a BYE, an EOF or an answer out of step the connection is of no more use; every
+such failure leaves as TransientError and hangs up, and the next call on the object fails at once. One thread only.
+RFC 3501, 4315 (UIDPLUS), 6154 (special use), 7162 (CONDSTORE).
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from imapclient.exceptions import ProtocolError
+from imapclient.imap_utf7 import encode as encode_utf7
+
+from mailcrm.errors import MailcrmError, TransientError
+from mailcrm.services.mail.imap import uidset
+from mailcrm.services.mail.imap.failures import translated
+from mailcrm.services.mail.imap.folders import RemoteFolder, with_roles
+from mailcrm.services.mail.imap.wire import Limits, Wire, quoted, refuse_control
+from mailcrm.services.mail.providers.values import ServerSpec
+
+META_BATCH = 1000  # messages in one metadata fetch (sync.md A1: every request is bounded)
+MAX_MESSAGE = 100_000_000  # bytes; larger messages are skipped with a reason (sync.md A5)
+
+_APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)", re.IGNORECASE)
+_MALFORMED = (
+    ProtocolError,
+    RecursionError,
+    IndexError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)  # what reading a malformed answer raises; the answer was read to its end, so the connection is still in step
+
+
+def encode_folder(name: str) -> str:
+    """Return a folder's name in modified UTF-7 (RFC 3501 §5.1.3), as servers keep it."""
+    return encode_utf7(name).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """What the server says of a folder; `highestmodseq` is None without CONDSTORE."""
+
+    uidvalidity: int
+    uidnext: int
+    exists: int
+    highestmodseq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMeta:
+    """A message's facts without its content; `size` in bytes, `internal_date` aware UTC or None when unreadable."""
+
+    uid: int
+    flags: frozenset[str]
+    internal_date: datetime | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMessage:
+    """A message as the server sent it."""
+
+    uid: int
+    flags: frozenset[str]
+    internal_date: datetime | None
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unfetchable:
+    """A message that can't be had: `reason` is "too_large" or "malformed" (the server's answer made no sense)."""
+
+    uid: int
+    reason: str
+
+
+def _flags(value: Any) -> frozenset[str]:
+    if not isinstance(value, tuple):
+        return frozenset()
+    return frozenset(
+        (flag.decode("latin-1") if isinstance(flag, bytes) else str(flag)).replace("\0", "")[:128]
+        for flag in value
+        if flag != b"\\Recent"  # about the session, not about the message
+    )
+
+
+def _utc(value: Any) -> datetime | None:
+    if not isinstance(value, datetime):
+        return None
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except (OverflowError, ValueError):
+        return None
+
+
+class ImapConnection:
+    """A signed-in connection; use it as a context manager."""
+
+    def __init__(self, wire: Wire, spec: ServerSpec) -> None:
+        self._wire = wire
+        self._spec = spec
+        self._alive = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Say LOGOUT when the connection still works, then close it. Never raises."""
+        if self._alive:
+            try:
+                with self._wire.deadline(5):
+                    self._wire.logout()
+            except Exception:  # whatever it was, the connection is gone, which is what was wanted
+                pass
+        self._alive = False
+        self._wire.hang_up()
+
+    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+        """Hang up when the block takes longer than `seconds` in all."""
+        return self._wire.deadline(seconds)
+
+    @property
+    def alive(self) -> bool:
+        """False once the connection broke; make a new one then."""
+        return self._alive
+
+    @contextmanager
+    def _call(self, *, folder: str | None = None) -> Iterator[None]:
+        if not self._alive:
+            raise TransientError("server.lost", host=self._spec.host)
+        try:
+            with translated(self._spec, folder=folder):
+                yield
+        except MailcrmError as exc:
+            if exc.code.startswith("server.") and exc.code != "server.bad_text":
+                self._alive = False
+                self._wire.hang_up()
+            raise
+
+    def capabilities(self) -> frozenset[str]:
+        """Return what the server offers after sign-in, in upper case."""
+        with self._call():
+            return frozenset(c.decode("ascii", "replace").upper() for c in self._wire.capabilities())
+
+    def list_folders(self) -> list[RemoteFolder]:
+        """List every folder with its role, in the server's order."""
+        with self._call():
+            listed = self._wire.list_folders()
+            return with_roles(
+                (
+                    tuple(f.decode("latin-1") for f in attributes if isinstance(f, bytes)),
+                    delimiter.decode("latin-1") if isinstance(delimiter, bytes) else None,
+                    name if isinstance(name, str) else bytes(name).decode("utf-8", "replace"),
+                )
+                for attributes, delimiter, name in listed
+            )
+
+    def examine(self, name: str) -> FolderStatus:
+        """Open a folder read-only; the calls below are about it from now on.
+
+        Raises PermanentError `imap.folder_missing` when the server can't open it.
+        """
+        with self._call(folder=name):
+            refuse_control("folder", name)
+            answer = self._wire.select_folder(name, readonly=True)
+            return FolderStatus(
+                uidvalidity=int(answer[b"UIDVALIDITY"]),
+                # RFC 3501 has old servers that leave UIDNEXT out: the engine then lists the whole folder.
+                uidnext=int(answer.get(b"UIDNEXT", 0)),
+                exists=int(answer[b"EXISTS"]),
+                highestmodseq=int(answer[b"HIGHESTMODSEQ"]) if b"HIGHESTMODSEQ" in answer else None,
+            )
+
+    def status(self, folder: str) -> FolderStatus:
+        """Ask for a folder's counts without opening it (STATUS)."""
+        with self._call(folder=folder):
+            refuse_control("folder", folder)
+            items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
+            if self._wire.has_capability("CONDSTORE"):
+                items.append("HIGHESTMODSEQ")
+            answer = self._wire.folder_status(folder, items)
+            modseq = answer.get(b"HIGHESTMODSEQ")
+            return FolderStatus(
+                uidvalidity=int(answer[b"UIDVALIDITY"]),
+                uidnext=int(answer[b"UIDNEXT"]),
+                exists=int(answer[b"MESSAGES"]),
+                highestmodseq=int(modseq) if modseq is not None else None,
+            )
+
+    def list_uids(self, lo: int, hi: int) -> list[int]:
+        """Return the UIDs in lo..hi that exist, ascending. Ask for windows of 50,000 at most (sync.md A2)."""
+        with self._call():
+            # A server answers `n:m` beyond the end with its last message (RFC 3501 §6.4.8): drop the echo.
+            return sorted({uid for uid in self._wire.search_raw(f"UID {lo}:{hi}") if lo <= uid <= hi})
+
+    def fetch_meta(self, uids: Iterable[int]) -> dict[int, RemoteMeta]:
+        """Fetch flags, date and size; UIDs that are gone are not in the answer."""
+        out: dict[int, RemoteMeta] = {}
+        wanted = sorted(set(uids))
+        for start in range(0, len(wanted), META_BATCH):
+            part = wanted[start : start + META_BATCH]
+            for sequence in uidset.sets(part):
+                with self._call():
+                    answer = self._wire.fetch_set(sequence, ("FLAGS", "INTERNALDATE", "RFC822.SIZE"))
+                    asked = set(part)
+                    for uid, item in answer.items():
+                        if uid in asked and b"RFC822.SIZE" in item:
+                            out[uid] = RemoteMeta(
+                                uid,
+                                _flags(item.get(b"FLAGS")),
+                                _utc(item.get(b"INTERNALDATE")),
+                                int(item[b"RFC822.SIZE"]),
+                            )
+        return out
+
+    def fetch_flags(self, uids: Iterable[int]) -> dict[int, frozenset[str]]:
+        """Fetch flags; UIDs that are gone are not in the answer."""
+        out: dict[int, frozenset[str]] = {}
+        wanted = sorted(set(uids))
+        asked = set(wanted)
+        for sequence in uidset.sets(wanted):
+            with self._call():
+                for uid, item in self._wire.fetch_set(sequence, ("FLAGS",)).items():
+                    if uid in asked and b"FLAGS" in item:
+                        out[uid] = _flags(item[b"FLAGS"])
+        return out
+
+    def fetch_message_ids(self, uids: Iterable[int]) -> dict[int, bytes]:
+        """Fetch the raw Message-ID header field of each message, b"" where it has none."""
+        out: dict[int, bytes] = {}
+        wanted = set(uids)
+        key = b"BODY[HEADER.FIELDS (MESSAGE-ID)]"
+        for sequence in uidset.sets(wanted):
+            with self._call():
+                answer = self._wire.fetch_set(sequence, ("BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]",))
+                for uid, item in answer.items():
+                    if uid in wanted and isinstance(item.get(key), bytes):
+                        out[uid] = item[key]
+        return out
+
+    def fetch_raw(
+        self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None
+    ) -> Iterator[RemoteMessage | Unfetchable]:
+        """Fetch whole messages without marking them read; one batch in memory at a time is the caller's to bound.
+
+        Sizes are asked first (F13), unless `meta` has them; what is too large comes as Unfetchable. A message whose
+        answer can't be parsed is found by halving the batch and comes as Unfetchable too. UIDs that are gone are not
+        in the answer.
+        """
+        known = meta if meta is not None else self.fetch_meta(uids)
+        fits = [uid for uid in uids if uid in known and known[uid].size <= MAX_MESSAGE]
+        for uid in uids:
+            if uid in known and known[uid].size > MAX_MESSAGE:
+                yield Unfetchable(uid, "too_large")
+        yield from self._bodies(fits, known)
+
+    def _bodies(self, uids: list[int], meta: dict[int, RemoteMeta]) -> Iterator[RemoteMessage | Unfetchable]:
+        for sequence in uidset.sets(uids):
+            part = uidset.parse(sequence)
+            malformed = False
+            answer: dict[int, dict[bytes, Any]] = {}
+            with self._call():
+                try:
+                    answer = self._wire.fetch_set(sequence, ("BODY.PEEK[]",))
+                except _MALFORMED:
+                    malformed = True
+            if malformed and len(part) == 1:
+                yield Unfetchable(part[0], "malformed")
+            elif malformed:
+                middle = len(part) // 2
+                yield from self._bodies(part[:middle], meta)
+                yield from self._bodies(part[middle:], meta)
+            else:
+                asked = set(part)
+                for uid in sorted(answer, reverse=True):
+                    raw = answer.pop(uid).get(b"BODY[]")
+                    if uid in asked and isinstance(raw, bytes):
+                        yield RemoteMessage(uid, meta[uid].flags, meta[uid].internal_date, raw)
+
+    def search_message_id(self, folder: str, message_id: str) -> list[int]:
+        """Return the UIDs in `folder` whose Message-ID header holds `message_id` (attacker text: F12)."""
+        self.examine(folder)
+        with self._call(folder=folder):
+            return sorted(self._wire.search_raw(f"HEADER Message-ID {quoted(message_id)}"))
+
+    def append(
+        self, folder: str, raw: bytes, flags: Sequence[str] = (), internal_date: datetime | None = None
+    ) -> int | None:
+        """Store a message in `folder`; return its UID where the server tells it (UIDPLUS), else None."""
+        with self._call(folder=folder):
+            refuse_control("folder", folder)
+            answer = self._wire.append(folder, raw, tuple(flags), internal_date)
+            found = _APPENDUID.search(answer if isinstance(answer, bytes) else str(answer).encode())
+            return int(found[2]) if found else None
+
+
+def connect(
+    spec: ServerSpec,
+    password: str,
+    *,
+    allow_private: bool = False,
+    limits: Limits | None = None,
+    context: ssl.SSLContext | None = None,
+) -> ImapConnection:
+    """Connect, agree on TLS and sign in; the result is a context manager.
+
+    `context` replaces the shared TLS context (tests bring their own issuer). Raises TransientError (name, TCP,
+    time-out, throttling), PermanentError (certificate, security setting), NeedsReconnect (credentials).
+    """
+    refuse_control("user name", spec.username)
+    refuse_control("password", password)
+    refuse_control("host", spec.host)
+    limits = limits or Limits()
+    wire = Wire(spec, allow_private=allow_private, limits=limits, context=context)
+    try:
+        with wire.deadline(limits.sign_in):
+            with translated(spec):
+                wire.greet()
+            with translated(spec, signing_in=True):
+                _sign_in(wire, spec.username, password)
+            with translated(spec):
+                wire.capabilities()  # differs after sign-in on iCloud and others (A9 #17)
+    except BaseException:
+        wire.hang_up()
+        raise
+    return ImapConnection(wire, spec)
+
+
+def _sign_in(wire: Wire, username: str, password: str) -> None:
+    """LOGIN, or SASL PLAIN for what LOGIN can't carry: imaplib sends arguments as ASCII."""
+    if username.isascii() and password.isascii():
+        wire.login(username, password)
+    else:
+        wire.plain_login(username, password)
+    wire._cached_capabilities = None
+    wire._imap.untagged_responses.pop("CAPABILITY", None)
+    wire._imap.untagged_responses.pop("OK", None)
+
+
+__all__ = [
+    "FolderStatus",
+    "ImapConnection",
+    "RemoteFolder",
+    "RemoteMessage",
+    "RemoteMeta",
+    "Unfetchable",
+    "connect",
+    "encode_folder",
+]

@@ -1,0 +1,93 @@
+"""Translates what an IMAP server, or the library reading it, did wrong into mailcrm's errors (sync.md A4).
+
+The only place that reads servers' prose. What it can't classify becomes transient: trying again later is the one
+answer that loses nothing.
+"""
+
+from __future__ import annotations
+
+import imaplib
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from imapclient import exceptions
+
+from mailcrm.errors import MailcrmError, NeedsReconnect, PermanentError, TransientError
+from mailcrm.services.mail.providers import failures
+from mailcrm.services.mail.providers.values import ServerSpec
+
+# sync.md A4; lower case. Providers' texts: Gmail, iCloud, QQ and Netease ask for app passwords in their own words.
+_APP_PASSWORD = (
+    "application-specific password",
+    "app password",
+    "please using authorized code",
+    "authorized code is incorrect",
+    "web browser",
+)
+_DISABLED = ("imap is disabled", "imap access is disabled", "not enabled for imap", "unsafe login", "logindisabled")
+_THROTTLE = ("too many", "[limit]", "[overquota]", "throttled", "rate limit", "try again later", "[inuse]")
+_OUTAGE = ("[unavailable]", "[serverbug]", "temporary", "temporarily", "internal error")
+_MISSING = ("[nonexistent]", "doesn't exist", "does not exist", "unknown mailbox", "no such mailbox", "[noperm]")
+_BACKOFF = re.compile(r"backoff time:?\s*(\d+)", re.IGNORECASE)  # Microsoft, in milliseconds
+_MAX_BACKOFF_S = 15 * 60.0
+
+_SHOWN = 120  # characters of a server's answer that a person sees
+
+
+def shown(answer: object) -> str:
+    """Return a server's answer as one short printable line."""
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
+    return "".join(c if c.isprintable() else " " for c in text).strip()[:_SHOWN]
+
+
+def _said(text: str, phrases: tuple[str, ...]) -> bool:
+    return any(phrase in text for phrase in phrases)
+
+
+def of_answer(exc: BaseException, spec: ServerSpec, *, signing_in: bool, folder: str | None = None) -> MailcrmError:
+    """Return the error that a NO, BAD or BYE means."""
+    text = str(exc).lower()
+    if hint := _BACKOFF.search(text):
+        return TransientError("imap.throttled", host=spec.host, retry_after=min(int(hint[1]) / 1000, _MAX_BACKOFF_S))
+    if _said(text, _THROTTLE):
+        return TransientError("imap.throttled", host=spec.host)
+    if _said(text, _OUTAGE):
+        return TransientError("imap.unavailable", host=spec.host, answer=shown(exc))
+    if signing_in:
+        if _said(text, _APP_PASSWORD):
+            return NeedsReconnect("imap.app_password", host=spec.host)
+        if _said(text, _DISABLED):
+            return PermanentError("imap.disabled", host=spec.host)
+        return NeedsReconnect("imap.wrong_password", host=spec.host)
+    if folder is not None and _said(text, _MISSING):
+        return PermanentError("imap.folder_missing", folder=folder)
+    return TransientError("imap.refused", host=spec.host, answer=shown(exc))
+
+
+@contextmanager
+def translated(spec: ServerSpec, *, signing_in: bool = False, folder: str | None = None) -> Iterator[None]:
+    """Turn every failure of the block into one of mailcrm's errors, `raise … from`."""
+    try:
+        yield
+    except MailcrmError:
+        raise
+    except exceptions.CapabilityError as exc:
+        raise PermanentError("server.no_starttls", host=spec.host, port=spec.port) from exc
+    except exceptions.ProtocolError as exc:
+        raise TransientError("server.protocol", host=spec.host, port=spec.port) from exc
+    except (socket.timeout, OSError, EOFError) as exc:
+        error = failures.of_connection(exc, spec.host, spec.port)
+        raise error or TransientError("server.lost", host=spec.host) from exc
+    except imaplib.IMAP4.abort as exc:  # EOF, BYE, or out of step: the connection is dead in every case (A9 #9)
+        if "unexpected response" in str(exc) or "unterminated line" in str(exc):
+            raise TransientError("server.protocol", host=spec.host, port=spec.port) from exc
+        if "eof" not in str(exc).lower() and "socket error" not in str(exc).lower():
+            raise of_answer(exc, spec, signing_in=False) from exc
+        raise TransientError("server.lost", host=spec.host) from exc
+    except imaplib.IMAP4.error as exc:
+        raise of_answer(exc, spec, signing_in=signing_in, folder=folder) from exc
+    except (RecursionError, IndexError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as exc:
+        # What IMAPClient raises on malformed answers (F13)
+        raise TransientError("server.protocol", host=spec.host, port=spec.port) from exc

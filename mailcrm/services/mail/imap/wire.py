@@ -1,0 +1,270 @@
+"""IMAPClient with the holes of sync.md A9 and security.md F12/F13 mended, and nothing else.
+
+What is mended: imaplib's debugging is off (every literal was `repr()`-ed); fetches take ranges; the TLS context is
+shared; connections go to vetted addresses and have time-outs; every string sent is refused when it holds CR, LF or
+NUL; a literal is read in pieces, so that a server's claim of 3 GB allocates nothing before the bytes arrive; one
+command's answer is bounded. Untrusted servers may raise anything here; `client.py` translates.
+
+Uses private names of IMAPClient and imaplib: `requirements.txt` pins them and `tests/…/test_wire.py` holds them.
+"""
+
+from __future__ import annotations
+
+import imaplib
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import imapclient
+from imapclient import tls as _tls
+from imapclient.exceptions import ProtocolError
+from imapclient.imap4 import IMAP4WithTimeout
+from imapclient.response_parser import parse_fetch_response
+
+from mailcrm.errors import TransientError, UserError
+from mailcrm.services.mail.providers import hosts
+from mailcrm.services.mail.providers.tls import shared_context
+from mailcrm.services.mail.providers.values import ServerSpec
+
+CONNECT_S = 15.0  # sync.md A9 #12: the default is no time-out at all
+READ_S = 90.0  # slow servers sort large folders before they answer
+SIGN_IN_S = 120.0
+MAX_LINE = 20_000_000  # sync.md A9 #14: a SEARCH answer with 111,000 UIDs passes imaplib's 1,000,000
+MAX_LITERAL = 110_000_000  # the largest message that is stored (100 MB, sync.md A5) with some room
+MAX_ANSWER = 400_000_000  # bytes of one command's answer: far above the batches that are asked for
+MAX_ITEMS = 200_000  # untagged lines in one command's answer (a listing asks for 50,000 at most)
+_PIECE = 1 << 20  # bytes read at once from a literal
+
+_UNSAFE = re.compile(r"[\r\n\0]")
+_UNSAFE_BYTES = re.compile(rb"[\r\n\0]")
+
+imaplib._MAXLINE = MAX_LINE  # type: ignore[attr-defined]  # the module's only knob
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that a TCP connection may take, that one read may take, and that connecting and signing in may in all.
+
+    The last one sees servers that drip one byte at a time.
+    """
+
+    connect: float = CONNECT_S
+    read: float = READ_S
+    sign_in: float = SIGN_IN_S
+
+
+def refuse_control(field: str, value: str | bytes) -> None:
+    """Raise UserError `server.bad_text` when `value` could end a protocol line (F12)."""
+    unsafe = _UNSAFE_BYTES.search(value) if isinstance(value, bytes) else _UNSAFE.search(value)
+    if unsafe:
+        raise UserError("server.bad_text", field=field)
+
+
+class _Guarded:
+    """Mixin for imaplib's IMAP4: checks what is sent and bounds what is read."""
+
+    _seen_bytes = 0
+    _seen_items = 0
+
+    def _command(self, name: str, *args: Any) -> Any:
+        for arg in args:
+            if isinstance(arg, (str, bytes)):
+                refuse_control(name, arg)
+        self._seen_bytes = self._seen_items = 0
+        return super()._command(name, *args)  # type: ignore[misc]
+
+    def _append_untagged(self, typ: str, dat: Any) -> None:
+        self._seen_items += 1
+        if self._seen_items > MAX_ITEMS:
+            raise imaplib.IMAP4.abort("answer with too many lines")
+        super()._append_untagged(typ, dat)  # type: ignore[misc]
+
+    def _count(self, size: int) -> None:
+        self._seen_bytes += size
+        if self._seen_bytes > MAX_ANSWER:
+            raise imaplib.IMAP4.abort("answer too long")
+
+    def readline(self) -> bytes:
+        line: bytes = super().readline()  # type: ignore[misc]
+        self._count(len(line))
+        return line
+
+    def read(self, size: int) -> bytes:
+        if size > MAX_LITERAL:
+            raise imaplib.IMAP4.abort(f"literal of {size} bytes")
+        self._count(size)
+        if size <= _PIECE:
+            data: bytes = self.file.read(size)  # type: ignore[attr-defined]
+            if len(data) < size:
+                raise imaplib.IMAP4.abort("EOF in a literal")
+            return data
+        pieces: list[bytes] = []
+        left = size
+        while left:
+            piece: bytes = self.file.read(min(left, _PIECE))  # type: ignore[attr-defined]
+            if not piece:
+                raise imaplib.IMAP4.abort("EOF in a literal")
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
+
+
+class _Plain(_Guarded, IMAP4WithTimeout):
+    def __init__(self, host: str, port: int, opener: Any) -> None:
+        self._opener = opener
+        super().__init__(host, port, None)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        return self._opener()
+
+
+class _Tls(_Guarded, _tls.IMAP4_TLS):
+    def __init__(self, host: str, port: int, opener: Any) -> None:
+        self._opener = opener
+        super().__init__(host, port, None, None)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        return self._opener()
+
+
+class Wire(imapclient.IMAPClient):
+    """One IMAP connection; used by one thread only (A9 #11)."""
+
+    def __init__(
+        self, spec: ServerSpec, *, allow_private: bool, limits: Limits, context: ssl.SSLContext | None = None
+    ) -> None:
+        """Only keeps the arguments; `greet` connects, so that a deadline can hold over it."""
+        self._spec = spec
+        self._allow_private = allow_private
+        self._limits = limits
+        self._context = context or shared_context()
+        self._hung_up = False
+        self.raw_socket: socket.socket | None = None
+
+    def greet(self) -> None:
+        """Connect and read the greeting; for STARTTLS also upgrade. Nobody is signed in yet."""
+        super().__init__(
+            self._spec.host,
+            port=self._spec.port,
+            ssl=self._spec.security == "ssl",
+            ssl_context=self._context,
+            timeout=imapclient.SocketTimeout(self._limits.connect, self._limits.read),  # type: ignore[arg-type]
+        )
+        self._imap.debug = 0
+        self.normalise_times = False  # A9 #20
+        if self._imap.state != "NONAUTH":  # PREAUTH: whoever answers wants to skip TLS and sign-in (F14)
+            raise ProtocolError("PREAUTH greeting")
+        if self._spec.security == "starttls":
+            self.starttls(self._context)
+            self.capabilities()  # what was said in clear is not to be believed
+
+    def _create_IMAP4(self) -> Any:
+        return (_Tls if self.ssl else _Plain)(self.host, self.port, self._open)
+
+    def _open(self) -> socket.socket:
+        sock = hosts.open_socket(
+            self._spec.host,
+            self._spec.port,
+            allow_private=self._allow_private,
+            loopback_only=self._spec.security == "none",
+            timeout=self._limits.connect,
+        )
+        self._keep(sock)
+        if self.ssl:
+            # The handshake must not wait for the wrapping: hang_up needs the socket to interrupt it.
+            wrapped = self._context.wrap_socket(sock, server_hostname=self._spec.host, do_handshake_on_connect=False)
+            self._keep(wrapped)
+            wrapped.do_handshake()
+            return wrapped
+        return sock
+
+    def _keep(self, sock: socket.socket) -> None:
+        self.raw_socket = sock
+        if self._hung_up:  # the deadline passed while the name was resolved
+            sock.close()
+            raise TimeoutError("timed out")
+
+    def starttls(self, ssl_context: ssl.SSLContext | None = None) -> Any:
+        answer = super().starttls(ssl_context)
+        self.raw_socket = self._imap.sock
+        self._cached_capabilities = None
+        return answer
+
+    def hang_up(self) -> None:
+        """Close the socket without another word; for connections whose state is not known. From any thread."""
+        self._hung_up = True
+        sock, self.raw_socket = self.raw_socket, None
+        if sock is None:
+            return
+        try:
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        except (OSError, ValueError):
+            pass
+        sock.close()
+
+    def fetch_set(self, sequence_set: str, items: Sequence[str], modifiers: str = "") -> dict[int, dict[bytes, Any]]:
+        """UID FETCH a sequence set as it is written; the answer is keyed by UID.
+
+        Answers for messages that were not asked for (unsolicited flags) are in the result too.
+        Raises ProtocolError when any one item can't be parsed: the whole answer is lost then (A9 #6).
+        """
+        self._imap.untagged_responses.pop("FETCH", None)
+        tail = f" ({modifiers})" if modifiers else ""
+        typ, data = self._imap.uid("FETCH", sequence_set, f"({' '.join(items)}){tail}")
+        self._checkok("fetch", typ, data)
+        if data == [None]:
+            return {}
+        return dict(parse_fetch_response(data, self.normalise_times, True))
+
+    def search_raw(self, criteria: str) -> list[int]:
+        """UID SEARCH with criteria as they are written (already quoted); UIDs in the server's order.
+
+        Raises ProtocolError when the answer is not a list of numbers: never an empty list instead.
+        """
+        self._imap.untagged_responses.pop("SEARCH", None)
+        typ, data = self._imap.uid("SEARCH", criteria)
+        self._checkok("search", typ, data)
+        uids: list[int] = []
+        for line in data:
+            for token in (line or b"").split():
+                if not token.isdigit():
+                    if token.startswith(b"("):  # RFC 7162: (MODSEQ n) ends the answer
+                        break
+                    raise ProtocolError(f"SEARCH answered {token[:40]!r}")
+                uids.append(int(token))
+        return uids
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Hang up when the block takes longer than `seconds` in all: a time-out per read doesn't see slow drips.
+
+        Whatever the block then fails with leaves as TransientError `server.timeout`.
+        """
+        passed = threading.Event()
+
+        def end() -> None:
+            passed.set()
+            self.hang_up()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except Exception as exc:
+            if passed.is_set():
+                raise TransientError("server.timeout", host=self._spec.host, port=self._spec.port) from exc
+            raise
+        finally:
+            timer.cancel()
+
+
+def quoted(value: str) -> str:
+    """Return `value` as an IMAP quoted string. Raises UserError when it can't be one (control characters)."""
+    refuse_control("text", value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,1 @@
+"""Outgoing mail: from a draft to one SMTP attempt."""

@@ -1,0 +1,216 @@
+"""Tries a mailbox's servers out before anything is saved: name, TCP, TLS, sign-in, folders, sending.
+
+Every failure is one step with one sentence that says what to do. Each step has an overall time limit, so that a
+server that hangs, or drips one byte at a time, is told apart from one that works. Sends no mail, changes nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from mailcrm.errors import MailcrmError, PermanentError, TransientError
+from mailcrm.services.mail.imap.client import ImapConnection, RemoteFolder, connect
+from mailcrm.services.mail.imap.wire import Limits
+from mailcrm.services.mail.outbox import smtp
+from mailcrm.services.mail.providers import failures, hosts
+from mailcrm.services.mail.providers.tls import shared_context
+from mailcrm.services.mail.providers.values import ServerSpec
+
+STEP_S = 10.0  # a person is waiting in front of the form
+
+StepName = Literal[
+    "imap_name", "imap_tcp", "imap_tls", "imap_sign_in", "imap_folders", "smtp_name", "smtp_tcp", "smtp_tls",
+    "smtp_sign_in",
+]  # fmt: skip
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStep:
+    """One step; `code` is the error’s when it failed, `sentence` its English text, `error` the error itself."""
+
+    name: StepName
+    ok: bool
+    code: str = ""
+    sentence: str = ""
+    error: MailcrmError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The steps that were taken, in order; the steps after a failure on the same server are left out."""
+
+    steps: tuple[ProbeStep, ...]
+    folders: tuple[RemoteFolder, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the mailbox can be saved as it is."""
+        return all(step.ok for step in self.steps)
+
+    @property
+    def failure(self) -> ProbeStep | None:
+        """The first step that failed."""
+        return next((step for step in self.steps if not step.ok), None)
+
+
+class _Stop(Exception):
+    """A step failed; the server's later steps make no sense."""
+
+
+class _Prober:
+    def __init__(self, *, allow_private: bool, step_s: float, context: ssl.SSLContext | None) -> None:
+        self.steps: list[ProbeStep] = []
+        self.allow_private = allow_private
+        self.step_s = step_s
+        self.context = context or shared_context()
+
+    def step(self, name: StepName, spec: ServerSpec, work: Callable[[], T]) -> T:
+        """Run one step within its time; record how it went, raise _Stop when it failed."""
+        box: list[T] = []
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                box.append(work())
+            except BaseException as exc:  # handed to the caller below
+                failed.append(exc)
+
+        # A thread of its own, because resolvers and handshakes can't be interrupted; their own limits end it later.
+        thread = threading.Thread(target=run, daemon=True, name=f"probe-{name}")
+        thread.start()
+        thread.join(self.step_s)
+        if box:
+            self.steps.append(ProbeStep(name, True))
+            return box[0]
+        error: MailcrmError = TransientError("server.timeout", host=spec.host, port=spec.port)
+        if failed:
+            exc = failed[0]
+            error = failures.of_connection(exc, spec.host, spec.port) or TransientError(
+                "server.protocol", host=spec.host, port=spec.port
+            )
+            error.__cause__ = exc.__cause__ if exc is error else exc
+        self.steps.append(ProbeStep(name, False, error.code, error.sentence, error))
+        raise _Stop from error
+
+    def reach(self, kind: Literal["imap", "smtp"], spec: ServerSpec) -> None:
+        """Name, TCP and, for TLS from the start, the handshake: each on its own, so that the sentence is exact."""
+        names: tuple[StepName, StepName, StepName] = (
+            ("imap_name", "imap_tcp", "imap_tls") if kind == "imap" else ("smtp_name", "smtp_tcp", "smtp_tls")
+        )
+        loopback_only = spec.security == "none"
+        self.step(
+            names[0], spec,
+            lambda: hosts.resolve(
+                spec.host, spec.port, allow_private=self.allow_private, loopback_only=loopback_only,
+                timeout=self.step_s,
+            ),
+        )  # fmt: skip
+        self.step(names[1], spec, lambda: self._open(spec).close())
+        if spec.security == "ssl":
+            self.step(names[2], spec, lambda: self._handshake(spec))
+        else:
+            self.step(names[2], spec, lambda: self._greeting(spec))
+
+    def _open(self, spec: ServerSpec) -> socket.socket:
+        return hosts.open_socket(
+            spec.host, spec.port, allow_private=self.allow_private,
+            loopback_only=spec.security == "none", timeout=self.step_s,
+        )  # fmt: skip
+
+    def _handshake(self, spec: ServerSpec) -> None:
+        with self._open(spec) as sock, self.context.wrap_socket(sock, server_hostname=spec.host):
+            pass
+
+    def _greeting(self, spec: ServerSpec) -> None:
+        """Wait for the server's first line; a port that waits for a TLS hello instead says nothing."""
+        with self._open(spec) as sock:
+            sock.settimeout(max(self.step_s / 3, 0.2))  # leaves time to try TLS within the step
+            try:
+                first = sock.recv(16)
+            except TimeoutError as exc:
+                if self._speaks_tls(spec):
+                    raise PermanentError("server.plain_to_tls", host=spec.host, port=spec.port) from exc
+                raise
+        if first[:1] == b"\x15":  # a TLS alert
+            raise PermanentError("server.plain_to_tls", host=spec.host, port=spec.port)
+        if not first:
+            raise TransientError("server.lost", host=spec.host)
+        if not first.startswith((b"* ", b"220")):
+            raise TransientError("server.protocol", host=spec.host, port=spec.port)
+
+    def _speaks_tls(self, spec: ServerSpec) -> bool:
+        # Only asks whether TLS is spoken; nothing is sent over this connection, so nobody needs to be verified.
+        asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        asking.check_hostname = False
+        asking.verify_mode = ssl.CERT_NONE
+        try:
+            with self._open(spec) as sock:
+                sock.settimeout(max(self.step_s / 3, 0.2))
+                with asking.wrap_socket(sock):
+                    return True
+        except OSError:
+            return False
+
+    def limits(self) -> Limits:
+        """The step's time, inside the connection too: an abandoned attempt ends by itself."""
+        return Limits(self.step_s, self.step_s, self.step_s)
+
+    def imap(self, spec: ServerSpec, password: str) -> tuple[RemoteFolder, ...]:
+        """Take the IMAP server's steps."""
+        self.reach("imap", spec)
+        connection: ImapConnection = self.step(
+            "imap_sign_in", spec,
+            lambda: connect(
+                spec, password, allow_private=self.allow_private, limits=self.limits(), context=self.context
+            ),
+        )  # fmt: skip
+        try:
+            with connection.deadline(self.step_s):
+                return tuple(self.step("imap_folders", spec, connection.list_folders))
+        finally:
+            connection.close()
+
+    def smtp(self, spec: ServerSpec, password: str) -> None:
+        """Take the SMTP server's steps."""
+        self.reach("smtp", spec)
+        self.step(
+            "smtp_sign_in", spec,
+            lambda: smtp.check_login(
+                spec, password, allow_private=self.allow_private, timeout=self.step_s, context=self.context
+            ),
+        )  # fmt: skip
+
+
+def probe_mailbox(
+    imap_spec: ServerSpec,
+    imap_password: str,
+    smtp_spec: ServerSpec | None,
+    smtp_password: str = "",
+    *,
+    allow_private: bool = False,
+    step_s: float = STEP_S,
+    context: ssl.SSLContext | None = None,
+) -> ProbeResult:
+    """Try both servers and report each step; never raises for what a server does.
+
+    `smtp_spec` None leaves sending out. A failure on one server doesn't keep the other from being tried.
+    """
+    prober = _Prober(allow_private=allow_private, step_s=step_s, context=context)
+    folders: tuple[RemoteFolder, ...] = ()
+    try:
+        folders = prober.imap(imap_spec, imap_password)
+    except _Stop:
+        pass
+    if smtp_spec is not None:
+        try:
+            prober.smtp(smtp_spec, smtp_password)
+        except _Stop:
+            pass
+    return ProbeResult(tuple(prober.steps), folders)

@@ -1,0 +1,1 @@
+"""Mailbox synchronisation: `engine.sync_mailbox` does it, `ledger.ledger` counts it."""

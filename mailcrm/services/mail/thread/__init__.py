@@ -1,0 +1,1 @@
+"""Conversations: `references` decides (pure), `assign` writes."""

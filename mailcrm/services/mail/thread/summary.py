@@ -1,0 +1,46 @@
+"""Rewrites the summary columns of threads from their messages.
+
+The columns serve lists; messages are the truth. Copies of one message (settled question 2) count once.
+Does not decide what belongs to a thread (references, assign) and does not commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Text, cast, func, select, update
+from sqlmodel import Session, col
+
+from mailcrm.models import Message, Thread
+from mailcrm.services.rows import chunks, run
+
+
+def refresh_threads(session: Session, thread_ids: Iterable[int]) -> None:
+    """Set subject, last_at, message_count and unread_count of these threads: one statement for 500 of them.
+
+    A thread without standing messages keeps its subject and moment, and counts none.
+    """
+    of_thread = (col(Message.thread_id) == Thread.id, col(Message.deleted_at).is_(None))
+    one_each = func.coalesce(col(Message.rfc_message_id), cast(col(Message.id), Text))
+    count = select(func.count(func.distinct(one_each))).where(*of_thread)
+    unread = count.where(col(Message.read).is_(False), col(Message.direction) == "in")
+    last = select(func.max(Message.sort_at)).where(*of_thread)
+    first = select(Message.subject).where(*of_thread).order_by(col(Message.sort_at), col(Message.id)).limit(1)
+    for part in chunks(sorted(set(thread_ids))):
+        run(
+            session,
+            update(Thread)
+            .where(col(Thread.id).in_(part))
+            .values(
+                message_count=count.scalar_subquery(),
+                unread_count=unread.scalar_subquery(),
+                last_at=func.coalesce(last.scalar_subquery(), Thread.last_at),
+                subject=func.coalesce(first.scalar_subquery(), Thread.subject),
+            )
+            .execution_options(synchronize_session=False),
+        )
+
+
+def refresh_thread(session: Session, thread_id: int) -> None:
+    """Do the same for one thread."""
+    refresh_threads(session, (thread_id,))

@@ -1,0 +1,272 @@
+"""Conversations: the lists of the Mail tab, one conversation, and what its owner does to it.
+
+Lists hold the actor's own mail only. One conversation may be a colleague's: then it holds the messages that are
+visible (access.py), and every change of it is NotFound. Nothing here touches the server (settled question 5).
+Does not know persons and deals beyond their links: that is services/crm.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlmodel import Session, col
+from sqlmodel import select as select_rows
+
+from mailcrm.errors import UserError
+from mailcrm.models import (
+    Deal,
+    Lead,
+    Link,
+    Message,
+    Outbox,
+    Person,
+    Stage,
+    Thread,
+    utcnow,
+)
+from mailcrm.services import access, audit, live
+from mailcrm.services.access import Actor
+from mailcrm.services.db import reading, transaction
+from mailcrm.services.mail import message_views, thread_list
+from mailcrm.services.mail.thread.summary import refresh_threads
+from mailcrm.services.mail.views import (
+    AddressView,
+    DealChip,
+    LinkView,
+    MessageView,
+    NavCounts,
+    ThreadPage,
+    ThreadView,
+)
+from mailcrm.services.rows import rows, run, scalar
+
+VISIBILITIES = ("private", "shared")
+
+
+def list_threads(
+    actor: Actor,
+    *,
+    folder: str = "inbox",
+    mailbox_id: int | None = None,
+    unread: bool = False,
+    tracked: bool = False,
+    opened: bool = False,
+    clicked: bool = False,
+    not_opened: bool = False,
+    open_deal: bool = False,
+    has_attachment: bool = False,
+    person_id: int | None = None,
+    deal_id: int | None = None,
+    query: str = "",
+    cursor: str | None = None,
+    limit: int = 50,
+) -> ThreadPage:
+    """Return one page of the actor's own conversations, newest first; filters combine with AND.
+
+    `folder`: "inbox", "sent", "archive" or "all". Costs a constant number of statements.
+    """
+    wanted = thread_list.Filter(
+        folder=folder,
+        mailbox_id=mailbox_id,
+        unread=unread,
+        tracked=tracked,
+        opened=opened,
+        clicked=clicked,
+        not_opened=not_opened,
+        open_deal=open_deal,
+        has_attachment=has_attachment,
+        person_id=person_id,
+        deal_id=deal_id,
+        query=query,
+    )
+    with reading() as session:
+        return thread_list.page(session, actor, wanted, cursor, limit)
+
+
+def open_thread(actor: Actor, thread_id: int) -> ThreadView:
+    """Return a conversation with the messages that the actor may see; NotFound when there is none."""
+    with reading() as session:
+        thread, messages = visible_messages(session, actor, thread_id)
+        views = message_views.build(session, actor, message_views.collapse(messages, actor))
+        return ThreadView(
+            id=thread_id,
+            subject=thread.subject if thread.user_id == actor.user_id else messages[0].subject,
+            messages=tuple(views),
+            visibility="shared" if any(view.visibility == "shared" for view in views) else "private",
+            own=thread.user_id == actor.user_id,
+            links=links_of(session, actor, thread_id, [message.id or 0 for message in messages]),
+            deal=_deal(session, thread_id),
+            participants=_participants(views),
+        )
+
+
+def visible_messages(session: Session, actor: Actor, thread_id: int) -> tuple[Thread, list[Message]]:
+    """Load a thread and its messages that the actor may see, oldest first; NotFound when there is none."""
+    has_one = select(Message.id).where(col(Message.thread_id) == col(Thread.id), access.visible_message(actor)).exists()
+    thread = access.load(session, Thread, thread_id, has_one)
+    found = select_rows(Message).where(Message.thread_id == thread_id, access.visible_message(actor))
+    return thread, list(session.exec(found.order_by(col(Message.sort_at), col(Message.id))))
+
+
+def thread_of_message(actor: Actor, message_id: int) -> int:
+    """Return the conversation of a message that the actor may see."""
+    with reading() as session:
+        return access.load(session, Message, message_id, access.visible_message(actor)).thread_id
+
+
+def mark_read(actor: Actor, thread_id: int, read: bool) -> None:
+    """Mark a whole conversation read, or its newest incoming message unread. Changes nothing on the server."""
+    with transaction() as session:
+        _own(session, actor, thread_id)
+        mine = (col(Message.thread_id) == thread_id, access.own_message(actor))
+        if read:
+            which = (*mine, col(Message.read).is_(False))
+        else:
+            incoming = select(Message.id).where(*mine, col(Message.direction) == "in")
+            newest = incoming.order_by(col(Message.sort_at).desc(), col(Message.id).desc()).limit(1)
+            which = (*mine, col(Message.id).in_(newest))
+        if _change(session, actor, thread_id, which, read=read):
+            live.hint(session, actor.user_id, "mail", thread_id)
+
+
+def archive(actor: Actor, thread_id: int, archived: bool = True) -> None:
+    """Take a conversation out of the Inbox, or put it back; a later message brings it back too."""
+    with transaction() as session:
+        _own(session, actor, thread_id)
+        which = (col(Message.thread_id) == thread_id, access.own_message(actor))
+        if _change(session, actor, thread_id, (*which, col(Message.archived).is_(not archived)), archived=archived):
+            audit.record(session, actor, "archive" if archived else "unarchive", "thread", thread_id)
+            live.hint(session, actor.user_id, "mail", thread_id)
+
+
+def delete(actor: Actor, thread_id: int) -> None:
+    """Put a conversation in the trash: it leaves every list and every timeline (M30). Nothing leaves the server."""
+    with transaction() as session:
+        _own(session, actor, thread_id)
+        which = (col(Message.thread_id) == thread_id, access.own_message(actor))
+        if _change(session, actor, thread_id, which, deleted_at=utcnow()):
+            audit.record(session, actor, "delete", "thread", thread_id)
+            _hint_all(session, actor, thread_id)
+
+
+def restore(actor: Actor, thread_id: int) -> None:
+    """Bring a deleted conversation back, with its links."""
+    with transaction() as session:
+        _own(session, actor, thread_id)
+        which = (col(Message.thread_id) == thread_id, col(Message.user_id) == actor.user_id)
+        if _change(session, actor, thread_id, (*which, col(Message.deleted_at).is_not(None)), deleted_at=None):
+            audit.record(session, actor, "restore", "thread", thread_id)
+            _hint_all(session, actor, thread_id)
+
+
+def set_visibility(actor: Actor, thread_id: int, visibility: str) -> None:
+    """Share all messages of a conversation with colleagues, or keep them private (M26); its owner only."""
+    _check_visibility(visibility)
+    with transaction() as session:
+        _own(session, actor, thread_id)
+        which = (col(Message.thread_id) == thread_id, access.own_message(actor))
+        if _change(session, actor, thread_id, (*which, col(Message.visibility) != visibility), visibility=visibility):
+            audit.record(session, actor, "set_visibility", "thread", thread_id, visibility=visibility)
+            _hint_all(session, actor, thread_id)
+
+
+def set_message_visibility(actor: Actor, message_id: int, visibility: str) -> None:
+    """Share one message, or keep it private (M26); its owner only. The owner's other copies of it follow."""
+    _check_visibility(visibility)
+    with transaction() as session:
+        message = access.load(session, Message, message_id, access.own_message(actor))
+        same = col(Message.id) == message_id
+        if message.rfc_message_id:
+            same = col(Message.rfc_message_id) == message.rfc_message_id
+        if _change(session, actor, message.thread_id, (same, access.own_message(actor)), visibility=visibility):
+            audit.record(session, actor, "set_visibility", "message", message_id, visibility=visibility)
+            _hint_all(session, actor, message.thread_id)
+
+
+def counts(actor: Actor) -> NavCounts:
+    """Return the numbers of the navigation."""
+    with reading() as session:
+        states = select(Outbox.state, func.count()).where(access.own_outbox(actor)).group_by(col(Outbox.state))
+        outbox = {row[0]: row[1] for row in rows(session, states)}
+        leads = select(func.count()).select_from(Lead).where(access.visible_crm(actor, Lead), col(Lead.status) == "open")
+        return NavCounts(
+            inbox_unread=thread_list.count_unread(session, actor, "inbox"),
+            drafts=outbox.get("draft", 0),
+            outbox=sum(outbox.get(state, 0) for state in ("queued", "sending", "failed", "unknown")),
+            leads=scalar(session, leads) or 0,
+        )
+
+
+def links_of(
+    session: Session, actor: Actor, thread_id: int, message_ids: list[int]
+) -> tuple[LinkView, ...]:
+    """Return the standing links of a thread and of these messages of it, whose targets the actor may see."""
+    source = (col(Link.thread_id) == thread_id) | col(Link.message_id).in_(message_ids)
+    title = func.coalesce(col(Person.name), col(Deal.title), col(Lead.title))
+    statement = (
+        select(Link.id, Link.person_id, Link.deal_id, Link.lead_id, title, Link.origin, Link.reason)
+        .outerjoin(Person, (col(Person.id) == col(Link.person_id)) & access.visible_crm(actor, Person))
+        .outerjoin(Deal, (col(Deal.id) == col(Link.deal_id)) & access.visible_crm(actor, Deal))
+        .outerjoin(Lead, (col(Lead.id) == col(Link.lead_id)) & access.visible_crm(actor, Lead))
+        .where(source, col(Link.unlinked_at).is_(None), title.is_not(None))
+        .order_by(col(Link.id))
+    )
+    seen: dict[tuple[str, int], LinkView] = {}
+    for link_id, person_id, deal_id, lead_id, name, origin, reason in rows(session, statement):
+        kind = "person" if person_id else "deal" if deal_id else "lead"
+        target: int = person_id or deal_id or lead_id
+        why = reason or {}
+        detail = str(why.get("address", ""))
+        seen.setdefault((kind, target), LinkView(link_id, kind, target, name, origin, str(why.get("code", "")), detail))
+    return tuple(seen.values())
+
+
+def _deal(session: Session, thread_id: int) -> DealChip | None:
+    statement = (
+        select(Deal.id, Deal.title, Deal.stage_id, Stage.name, Deal.status)
+        .join(Link, col(Link.deal_id) == col(Deal.id))
+        .join(Stage, col(Stage.id) == col(Deal.stage_id))
+        .where(col(Link.thread_id) == thread_id, col(Link.unlinked_at).is_(None), col(Deal.deleted_at).is_(None))
+        .order_by(col(Link.created_at).desc(), col(Link.id).desc())
+        .limit(1)
+    )
+    found = rows(session, statement)
+    return DealChip(*found[0]) if found else None
+
+
+def _participants(views: list[MessageView]) -> tuple[AddressView, ...]:
+    seen: dict[str, AddressView] = {}
+    for view in views:
+        for address in (view.sender, *view.to, *view.cc):
+            if address.address and (address.address not in seen or not seen[address.address].name):
+                seen[address.address] = address
+    return tuple(seen.values())
+
+
+def _own(session: Session, actor: Actor, thread_id: int) -> Thread:
+    return access.load(session, Thread, thread_id, access.own_thread(actor))
+
+
+def _change(
+    session: Session, actor: Actor, thread_id: int, which: tuple[ColumnElement[bool], ...], **values: Any
+) -> int:
+    """Update own messages, then the summaries; return how many changed."""
+    statement = update(Message).where(col(Message.user_id) == actor.user_id, *which).values(**values)
+    changed = run(session, statement).rowcount
+    if changed:
+        refresh_threads(session, (thread_id,))
+    return changed
+
+
+def _check_visibility(visibility: str) -> None:
+    if visibility not in VISIBILITIES:
+        raise UserError("input.invalid", value=str(visibility)[:40], field="Visibility")
+
+
+def _hint_all(session: Session, actor: Actor, thread_id: int) -> None:
+    """What colleagues see in timelines may have changed too."""
+    live.hint(session, actor.user_id, "mail", thread_id)
+    live.hint(session, None, "crm")
+
+

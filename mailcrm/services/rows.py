@@ -1,0 +1,53 @@
+"""Runs Core statements in a session's transaction: several columns at once, bulk updates, inserts that may meet a twin.
+
+Does not hold queries and does not commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import CursorResult, Executable, Row
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, SQLModel
+
+Item = TypeVar("Item")
+CHUNK = 500  # bound values in one statement; SQLite's limit is 32,766 and plans stay small
+
+
+def rows(session: Session, statement: Executable) -> Sequence[Row[Any]]:
+    """Return all rows of a statement as plain tuples; what the session holds is written first."""
+    return run(session, statement).all()
+
+
+def scalar(session: Session, statement: Executable) -> Any:
+    """Return the first column of the first row, None when there is no row."""
+    return run(session, statement).scalar()
+
+
+def run(session: Session, statement: Executable) -> CursorResult[Any]:
+    """Execute a statement; for an update its `rowcount` says how many rows changed."""
+    session.flush()
+    return session.connection().execute(statement)
+
+
+def insert_absent(session: Session, model: type[SQLModel], values: Sequence[dict[str, Any]]) -> list[int]:
+    """Insert rows, leave out those that break a unique constraint; return the ids of the new ones.
+
+    Works when another transaction inserts the same rows at the same time.
+    """
+    made: list[int] = []
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    for part in chunks(values):
+        statement = insert(model).values(part).on_conflict_do_nothing()
+        made += [row[0] for row in rows(session, statement.returning(model.id))]  # type: ignore[attr-defined]
+    return made
+
+
+def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[list[Item]]:
+    """Cut a sequence into lists of at most `size`."""
+    source = iter(items)
+    while part := list(islice(source, size)):
+        yield part

@@ -165,3 +165,21 @@ SENTENCES.update(
         "mailbox.history": "History must be a number of days from 1 to 36500, or everything.",
     }
 )
+
+# Writing and sending (services/mail/outbox).
+SENTENCES.update(
+    {
+        "outbox.no_mailbox": "No mailbox is connected yet. Connect one in Settings, then write.",
+        "outbox.not_draft": "This email is on its way already, so it can’t be changed.",
+        "outbox.not_failed": "This email did not fail, so there is nothing to send again.",
+        "outbox.too_late": "It is too late to undo: the email is on its way.",
+        "outbox.no_recipients": "Nobody to send to. Enter at least one address.",
+        "outbox.bad_address": "“{address}” isn’t an address mail can be sent to. Correct or remove it.",
+        "outbox.too_many": "One email can go to {most} people at most. Send it in several parts.",
+        "outbox.empty": "The email is empty. Write a subject or some text.",
+        "outbox.too_large": "Attachments may have {most} MB in all. Leave one out, or send a link to it.",
+        "outbox.unbuildable": "This email can’t be put together safely. Write it again without the pasted parts.",
+        "outbox.gave_up": "{host} did not take the email for a day: “{answer}”. Send it again, or ask the recipient.",
+        "outbox.some_refused": "{host} refused some recipients. The others have the email.",
+    }
+)

@@ -49,6 +49,8 @@ class Outbox(SQLModel, table=True):
 
     lease_owner: str = ""
     lease_until: datetime | None = moment(nullable=True)
+    #: Written just before the final dot of DATA: from here on it may be delivered, and is never blindly sent again.
+    handed_over_at: datetime | None = moment(nullable=True)
     tries: int = 0
     next_try_at: datetime | None = moment(nullable=True)
     error_code: str = ""

@@ -1,0 +1,148 @@
+"""Who fetched a pixel or a link, as far as that can be told: facts in, a class with its reasons out. Pure, versioned.
+
+Classes: "person" (looks like somebody's mail program or browser), "unknown" (a proxy that fetches when somebody opens,
+or nothing to go by; counted), "proxy" (a privacy proxy that fetches without anybody opening), "scanner" (a security
+gateway, link preview or other program), "own" (a user of this workspace). An event with class None is not kept:
+nobody opened anything, or the reader asked not to be followed.
+Nothing here asserts "human" (product.md B03). Timing alone is weak and used only in the first seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Action = Literal["open", "click"]
+
+RULES_VERSION = 1
+COUNTED = frozenset({"person", "unknown"})
+
+INSTANT_OPEN_S = 2.5  # nobody has been delivered to and has read by then (warmbly, Mautic: 2 s)
+INSTANT_CLICK_S = 15.0  # delivery, opening, reading, clicking; gateways follow links at once
+BURST_S = 10.0  # a gateway sweeps the links of a message together
+BURST_LINKS = 3  # distinct links within BURST_S; two may be a person's double interest
+PRECHECK_S = 1.0  # the same link from another network this shortly after: the first was the gateway's own check
+MAX_AGENT = 1000  # characters looked at
+
+_OPENING_PROXY = re.compile(r"GoogleImageProxy|YahooMailProxy|SeznamEmailProxy", re.IGNORECASE)
+#: Gmail's fetch at delivery comes under this frozen, impossible agent (two "Mozilla/5.0").
+_GMAIL_PREFETCH = re.compile(r"Chrome/42\.0\.2311\.135 Safari/537\.36 Edge/12\.246 Mozilla/5\.0$")
+_APPLE_PREFETCH = re.compile(r"Mozilla/5\.0")  # the whole agent, nothing else
+_OWN_PROXY = re.compile(r"mailcrm-image-proxy\b", re.IGNORECASE)
+_MACHINE = re.compile(
+    r"(?<!cu)bots?(?![a-z])|bot[/_-]|crawl|spider|slurp|scan|preview|prefetch|fetch|monitor|archiv|check|valid|"
+    r"verif|analy|index|search|sentinel|barracuda|mimecast|proofpoint|safelinks|imgproxy|expander|facebookexternal|"
+    r"whatsapp|telegram|skype|slack|discord|embed|headless|phantom|selenium|puppeteer|playwright|lighthouse|"
+    r"curl|wget|python|httpx|aiohttp|urllib|java/|okhttp|go-http|golang|node-fetch|axios|undici|ruby|perl|libwww|"
+    r"php|guzzle|postman|insomnia|winhttp|httpclient|http[-_ ]client|feed|rss|reader/|\+?https?://|www\.|@",
+    re.IGNORECASE,
+)
+_PROGRAM = re.compile(r"Mozilla/\d|Opera/\d|Outlook|Thunderbird|Dalvik|CFNetwork|Mail", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one fetch.
+
+    `seconds_since_sent` is None while unknown. `burst_links`: distinct links of the message fetched within BURST_S
+    around this one, itself included. `rechecked`: the same link was fetched from another network within PRECHECK_S after.
+    """
+
+    action: Action
+    user_agent: str
+    method: str = "GET"
+    seconds_since_sent: float | None = None
+    burst_links: int = 0
+    links: int = 0
+    rechecked: bool = False
+    own: bool = False
+    prefetch: bool = False
+    opted_out: bool = False
+    hidden_link: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The class, None when the event is not kept, and the codes of the reasons, the decisive one first."""
+
+    kind: str | None
+    reasons: tuple[str, ...]
+
+    @property
+    def counted(self) -> bool:
+        """True when it may be a person's and is in the figures."""
+        return self.kind in COUNTED
+
+
+def classify(facts: Facts) -> Verdict:
+    """Judge one fetch."""
+    agent = facts.user_agent[:MAX_AGENT].strip()
+    if facts.own or _OWN_PROXY.search(agent):
+        return Verdict("own", ("own_view",))
+    if facts.method != "GET":
+        return Verdict(None, ("head",))
+    if facts.prefetch:
+        return Verdict(None, ("browser_prefetch",))
+    if facts.opted_out and facts.action == "open":
+        return Verdict(None, ("asked_not_to",))
+    if facts.hidden_link:
+        return Verdict("scanner", ("hidden_link",))
+    if not agent:
+        return Verdict("scanner", ("no_agent",))
+    if facts.action == "open":
+        return _open(agent, facts)
+    return _click(agent, facts)
+
+
+def _open(agent: str, facts: Facts) -> Verdict:
+    if _APPLE_PREFETCH.fullmatch(agent):
+        return Verdict("proxy", ("apple_prefetch",))
+    if _GMAIL_PREFETCH.search(agent):
+        return Verdict("proxy", ("gmail_prefetch",))
+    instant = facts.seconds_since_sent is not None and facts.seconds_since_sent < INSTANT_OPEN_S
+    if match := _OPENING_PROXY.search(agent):
+        name = match[0].lower()
+        proxy = "gmail_proxy" if name.startswith("google") else "yahoo_proxy" if name.startswith("y") else "mail_proxy"
+        return Verdict("proxy", ("instant", proxy)) if instant else Verdict("unknown", (proxy,))
+    if _is_machine(agent):
+        return Verdict("scanner", ("agent",))
+    if instant:
+        return Verdict("scanner", ("instant",))
+    return Verdict("person", ("agent_of_person",)) if _PROGRAM.search(agent) else Verdict("unknown", ("agent_unknown",))
+
+
+def _click(agent: str, facts: Facts) -> Verdict:
+    if _is_machine(agent) or _APPLE_PREFETCH.fullmatch(agent):
+        return Verdict("scanner", ("agent",))
+    if facts.burst_links >= BURST_LINKS:
+        return Verdict("scanner", ("burst",))
+    if facts.rechecked:
+        return Verdict("scanner", ("precheck",))
+    if facts.seconds_since_sent is not None and facts.seconds_since_sent < INSTANT_CLICK_S:
+        return Verdict("scanner", ("instant",))
+    return Verdict("person", ("agent_of_person",)) if _PROGRAM.search(agent) else Verdict("unknown", ("agent_unknown",))
+
+
+def _is_machine(agent: str) -> bool:
+    return bool(_MACHINE.search(agent))
+
+
+_NAMES = (
+    (re.compile(r"GoogleImageProxy"), "Gmail"),
+    (re.compile(r"YahooMailProxy"), "Yahoo Mail"),
+    (re.compile(r"SeznamEmailProxy"), "Seznam"),
+    (re.compile(r"Microsoft Outlook|Outlook/|ms-office"), "Outlook"),
+    (re.compile(r"Thunderbird"), "Thunderbird"),
+    (re.compile(r"iPhone|iPad.*AppleWebKit(?!.*Safari)"), "iPhone"),
+    (re.compile(r"Edg[eA]?/"), "Edge"),
+    (re.compile(r"Firefox/"), "Firefox"),
+    (re.compile(r"Chrome/"), "Chrome"),
+    (re.compile(r"Macintosh.*AppleWebKit(?!.*Safari)"), "Apple Mail"),
+    (re.compile(r"Safari/"), "Safari"),
+)
+
+
+def agent_name(agent: str) -> str:
+    """Return a short name of the program for the hover card; '' when it tells nothing."""
+    return next((name for pattern, name in _NAMES if pattern.search(agent[:MAX_AGENT])), "")

@@ -9,7 +9,9 @@ import re
 from urllib.parse import urlsplit
 
 # Browsers drop tabs and newlines inside a URL, and people do not see the others.
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 _WEB = re.compile(r"https?://[^\s/?#\\@\"'<>]+(?:@[^\s/?#\\@\"'<>]+)?(?:[/?#].*)?", re.IGNORECASE)
 _MAIL = re.compile(r"mailto:[^\s<>\"'\\]{1,2000}", re.IGNORECASE)
 _TEL = re.compile(r"tel:[+0-9(). ;=a-z-]{1,80}", re.IGNORECASE)

@@ -51,10 +51,15 @@ def parse_message(raw: bytes) -> ParsedMessage:
 
 def attachment_bytes(raw: bytes, n: int) -> bytes:
     """Return the decoded bytes of attachment `n`. Raises NoSuchPart, UnparsableMessage."""
+    return attachment_content(raw, n)[1]
+
+
+def attachment_content(raw: bytes, n: int) -> tuple[ParsedAttachment, bytes]:
+    """Return attachment `n` and its decoded bytes. Raises NoSuchPart, UnparsableMessage."""
     _, root = _read(raw)
     for attachment, part in list_attachments(root, choose_body(root)):
         if attachment.n == n:
-            return part.content
+            return attachment, part.content
     raise NoSuchPart(f"The message has no attachment {n}.")
 
 

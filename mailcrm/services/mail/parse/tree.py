@@ -28,7 +28,14 @@ from mailcrm.services.mail.parse.values import MAX_DEPTH, MAX_MESSAGE_BYTES, MAX
 
 _MAX_BOUNDARY_LINES = 20_000  # for the stdlib only: it is slow on floods of parts
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
-_KEPT = ("content-type", "content-disposition", "content-id", "content-transfer-encoding", "content-location", "subject")
+_KEPT = (
+    "content-type",
+    "content-disposition",
+    "content-id",
+    "content-transfer-encoding",
+    "content-location",
+    "subject",
+)
 
 
 @dataclass(slots=True)

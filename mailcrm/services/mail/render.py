@@ -72,7 +72,9 @@ def render_body(
     """
     labels = labels or Labels()
     if html is None or not html.strip():
-        return RenderedBody(_document(plain_to_html(text, quote_label=labels.quote, cut_label=labels.cut), theme), 0, False)
+        return RenderedBody(
+            _document(plain_to_html(text, quote_label=labels.quote, cut_label=labels.cut), theme), 0, False
+        )
     cleaned = _clean(html, content_hash, remote_images, attachment_url)
     if cleaned.html is None:
         note = f'<p class="note">{escape(labels.fallback)}</p>'
@@ -80,6 +82,11 @@ def render_body(
         return RenderedBody(_document(note + body, theme), 0, True)
     paper = _OWN_COLOURS.search(cleaned.html) is not None
     return RenderedBody(_document(cleaned.html, "light" if paper else theme, paper=paper), cleaned.blocked, False)
+
+
+def notice(text: str, theme: Theme = "light") -> str:
+    """Return a document that only says something."""
+    return _document(f'<p class="note">{escape(text)}</p>', theme)
 
 
 def _clean(html: str, content_hash: str, remote_images: bool, attachment_url: Callable[[str], str | None]) -> _Cleaned:

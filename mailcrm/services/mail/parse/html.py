@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any
 
-from bleach.html5lib_shim import Filter
 from bleach.sanitizer import Cleaner
 from selectolax.lexbor import LexborHTMLParser
 
@@ -28,20 +27,155 @@ POLICY_VERSION = 1  # raise on every change of this file, css.py or links.py: it
 MAX_HTML = 2_000_000  # characters; the largest of 400 real mails had 2.6 MB and took bleach 1.8 s
 MAX_NESTING = 400  # real newsletters nest tables about 40 deep, with four elements each
 
-_REMOVED = (
-    "script style title template noscript iframe frame frameset noframes object embed applet param svg math audio video "
-    "source track canvas map area textarea select option button input datalist meta link base basefont bgsound xmp "
-    "plaintext noembed portal dialog marquee".split()
+_REMOVED: list[str] = list[str](
+    [
+        "script",
+        "style",
+        "title",
+        "template",
+        "noscript",
+        "iframe",
+        "frame",
+        "frameset",
+        "noframes",
+        "object",
+        "embed",
+        "applet",
+        "param",
+        "svg",
+        "math",
+        "audio",
+        "video",
+        "source",
+        "track",
+        "canvas",
+        "map",
+        "area",
+        "textarea",
+        "select",
+        "option",
+        "button",
+        "input",
+        "datalist",
+        "meta",
+        "link",
+        "base",
+        "basefont",
+        "bgsound",
+        "xmp",
+        "plaintext",
+        "noembed",
+        "portal",
+        "dialog",
+        "marquee",
+    ]
 )
 _TAGS = frozenset(
-    "a abbr address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del details dfn "
-    "div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nobr ol p pre q "
-    "rp rt ruby s samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul "
-    "var wbr".split()
+    [
+        "a",
+        "abbr",
+        "address",
+        "article",
+        "aside",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "blockquote",
+        "br",
+        "caption",
+        "center",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "details",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "font",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "li",
+        "main",
+        "mark",
+        "nobr",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "section",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "tr",
+        "tt",
+        "u",
+        "ul",
+        "var",
+        "wbr",
+    ]
 )
-_VOID = frozenset("br col hr img wbr input meta link area base embed param source track".split())
-_IMPLIED = frozenset("p li td th tr tbody thead tfoot dt dd option".split())  # often left open, closed by the next
-_DIRECTED = frozenset("p div li td th h1 h2 h3 h4 h5 h6 blockquote dd dt pre caption figcaption".split())
+_VOID = frozenset(
+    ["br", "col", "hr", "img", "wbr", "input", "meta", "link", "area", "base", "embed", "param", "source", "track"]
+)
+_IMPLIED = frozenset(
+    ["p", "li", "td", "th", "tr", "tbody", "thead", "tfoot", "dt", "dd", "option"]
+)  # often left open, closed by the next
+_DIRECTED = frozenset(
+    [
+        "p",
+        "div",
+        "li",
+        "td",
+        "th",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "blockquote",
+        "dd",
+        "dt",
+        "pre",
+        "caption",
+        "figcaption",
+    ]
+)
 _ANYWHERE = frozenset(("style", "dir", "lang", "title", "align"))
 _SIZES = frozenset(("width", "height", "border", "cellpadding", "cellspacing", "hspace", "vspace"))
 _ATTRIBUTES: dict[str, frozenset[str]] = {
@@ -56,7 +190,7 @@ _ATTRIBUTES: dict[str, frozenset[str]] = {
     "div": frozenset(("bgcolor",)),
 }
 _CELL = frozenset(("width", "height", "bgcolor", "valign", "colspan", "rowspan", "nowrap", "span"))
-_CELLS = frozenset("tr td th thead tbody tfoot col colgroup".split())
+_CELLS = frozenset(["tr", "td", "th", "thead", "tbody", "tfoot", "col", "colgroup"])
 _PLAIN_VALUE = re.compile(r"[\w#%.,+ '-]{0,80}")
 _SIZE_VALUE = re.compile(r"\d{1,4}(?:\.\d{1,3})?(?:px|%)?")
 
@@ -144,6 +278,16 @@ def _keeps(tag: str, name: str, value: str) -> bool:
     return name in ("style", "title", "href", "src", "alt") or _PLAIN_VALUE.fullmatch(value) is not None
 
 
+class _Tokens:
+    """What the serializer wants of a filter: an iterable of tokens."""
+
+    def __init__(self, tokens: Iterator[dict[str, Any]]) -> None:
+        self._tokens = tokens
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self._tokens
+
+
 class _Finish:
     """The last pass over bleach's tokens: links, images, direction."""
 
@@ -152,15 +296,9 @@ class _Finish:
         self.cid_url = cid_url
         self.blocked = 0
 
-    def over(self, source: Any) -> Filter:
+    def over(self, source: Any) -> _Tokens:
         """Return the html5lib filter that bleach puts after its own."""
-        finish = self
-
-        class _Pass(Filter):
-            def __iter__(self) -> Iterator[dict[str, Any]]:
-                return finish.run(super().__iter__())
-
-        return _Pass(source)
+        return _Tokens(self.run(iter(source)))
 
     def run(self, stream: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         directed: list[bool] = []

@@ -51,6 +51,12 @@ _SEPARATORS = (
     "wiadomość oryginalna", "původní zpráva", "orijinal ileti", "元のメッセージ", "元のメール", "original mail",
     "原始邮件", "原始郵件", "원본 메시지", "הודעה מקורית", "الرسالة الأصلية",
 )  # fmt: skip
+_FORWARDS = (
+    "forwarded message", "begin forwarded message", "weitergeleitete nachricht", "message transféré", "mensaje reenviado",
+    "messaggio inoltrato", "doorgestuurd bericht", "mensagem encaminhada", "vidarebefordrat", "videresendt",
+    "przekazana wiadomość", "пересылаемое сообщение", "пересланное сообщение", "転送メッセージ", "転送された",
+    "转发的邮件", "轉寄的郵件", "전달된 메시지",
+)  # fmt: skip
 _HEADER_KEYS = (
     "from:", "sent:", "to:", "subject:", "date:", "cc:", "von:", "gesendet:", "an:", "betreff:", "datum:", "de :", "de:",
     "envoyé :", "envoyé:", "à :", "objet :", "objet:", "date :", "enviado:", "para:", "asunto:", "assunto:", "fecha:",
@@ -107,7 +113,7 @@ def _is_attribution(line: str) -> bool:
     low = line.lower()
     if low[-1] not in ":：" or not (_DIGIT.search(low) or "@" in low):
         return False
-    if low.endswith(_CLOSERS):
+    if low.endswith(_CLOSERS) or (low.endswith(">:") and "@" in low) or " schrieb am " in low:
         return True
     tail = low[-120:]
     return any(low.startswith(start) and any(word in tail for word in words) for start, words in _OPENERS)
@@ -131,6 +137,8 @@ def _mark(lines: list[str]) -> tuple[list[bool], bool]:
             if after < len(lines):
                 _drop(keep, i, len(lines))
                 return keep, True
+        elif _is_forward(lines[i]):
+            return keep, not all(keep)  # what follows is the content, not a quote
         elif _is_separator(lines, i) or _is_header_block(lines, i):
             _drop(keep, i, len(lines))
             return keep, True
@@ -188,6 +196,14 @@ def _trailing_quote(lines: list[str]) -> int:
         if start - back >= 0 and attribution_length(lines, start - back):
             return start - back
     return start
+
+
+def _is_forward(line: str) -> bool:
+    bare = line.strip()
+    if len(bare) > 120 or bare[:1] not in ("-", "=", "*", "_", "B", "－", "＝"):
+        return False
+    low = bare.strip("-_=*＿ー－＝ ").lower()
+    return low.startswith(_FORWARDS)
 
 
 def _is_separator(lines: list[str], i: int) -> bool:

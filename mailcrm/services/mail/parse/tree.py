@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
+from typing import Any
 
 import fast_mail_parser
 
@@ -58,7 +59,7 @@ class Part:
 
     def walk(self) -> Iterator[Part]:
         """Yield the node and all below it, depth first; embedded messages stay closed."""
-        stack = [self]
+        stack: list[Part] = [self]
         while stack:
             part = stack.pop()
             yield part
@@ -143,7 +144,7 @@ def _from_fast(node: fast_mail_parser.PyLazyMimePart, depth: int, budget: _Budge
     return part
 
 
-def _from_stdlib(node: Message, depth: int, budget: _Budget) -> Part:
+def _from_stdlib(node: Any, depth: int, budget: _Budget) -> Part:
     budget.take(depth)
     headers: dict[str, str] = {}
     for name, value in node.raw_items():
@@ -156,7 +157,7 @@ def _from_stdlib(node: Message, depth: int, budget: _Budget) -> Part:
     # decode=False would decode 8-bit text with the declared charset.
     del node["content-transfer-encoding"]
     payload = node.get_payload()
-    inner = [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
+    inner: list[Any] = [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
     part = _part(headers, [_from_stdlib(child, depth + 1, budget) for child in inner])
     if inner and not part.is_multipart:  # message/*: the octets that the stdlib took apart
         part.content = b"\n".join(child.as_bytes(policy=compat32) for child in inner)

@@ -1,0 +1,187 @@
+"""Message bodies, attachments and raw messages over HTTP, for the reading frame and for downloads.
+
+`/m/{id}/body` answers a whole document under a policy of its own (`?remote=1` lets
+https images load, `?theme=dark` follows the interface), `/m/{id}/attachments/{n}` a
+file, `/m/{id}/raw` the message as it came. Whatever a sender declares, nothing but
+raster images is shown inside the browser. Absent, foreign and malformed ids answer
+alike. Does not decide who may read: `services/mail/messages.py` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from mailcrm.errors import NotFound
+from mailcrm.services.access import Actor
+from mailcrm.services.auth import sessions
+from mailcrm.services.i18n import gettext
+from mailcrm.services.mail import messages
+from mailcrm.services.mail.render import Labels, RenderedBody, Theme, notice, render_body
+
+Answer = TypeVar("Answer")
+
+#: Raster images that browsers decode in a sandbox; SVG is a document with scripts.
+INLINE_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
+_MAGIC = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+    "image/webp": (b"RIFF",),
+}
+_SAFE_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,80}/[a-z0-9][a-z0-9!#$&^_.+-]{0,80}")
+_NOT_ASCII = re.compile(r"[^A-Za-z0-9 ._()+-]")
+_COMMON = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-DNS-Prefetch-Control": "off",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+# The parent measures the frame (allow-same-origin) and links open new tabs; no scripts, ever, beside it.
+_SANDBOX = "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+
+
+async def message_body(request: Request) -> Response:
+    """Answer the document of a message's body, for the frame."""
+    remote = request.query_params.get("remote") == "1"
+    theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
+
+    def load(actor: Actor, message_id: int) -> RenderedBody:
+        content = messages.load_body(actor, message_id)
+        if content.parsed is None:
+            text = gettext(
+                actor.language, "This message can’t be displayed. Download it to read it in another program."
+            )
+            return RenderedBody(notice(text, theme), 0, True)
+        parts = {a.content_id: a.n for a in reversed(content.parsed.attachments) if a.content_id}
+        return render_body(
+            content.parsed.html,
+            content.parsed.text,
+            content_hash=content.content_hash,
+            remote_images=remote,
+            attachment_url=lambda cid: f"attachments/{parts[cid]}?inline=1" if cid in parts else None,
+            theme=theme,
+            labels=_labels(actor.language),
+        )
+
+    body = await _authorised(request, load)
+    if isinstance(body, Response):
+        return body
+    return Response(
+        body.document,
+        media_type="text/html; charset=utf-8",
+        headers={
+            **_COMMON,
+            "Content-Security-Policy": _body_policy(remote),
+            "X-Mailcrm-Blocked-Images": str(body.blocked_images),
+            "X-Mailcrm-Fallback": "1" if body.fallback else "0",
+        },
+    )
+
+
+async def message_attachment(request: Request) -> Response:
+    """Answer one attachment; `?inline=1` shows it when it is a raster image, else it downloads."""
+    n = _number(request.path_params.get("n"))
+    found = await _authorised(request, lambda actor, message_id: messages.load_attachment(actor, message_id, n))
+    if isinstance(found, Response):
+        return found
+    attachment, content = found
+    inline = request.query_params.get("inline") == "1" and _is_image(attachment.content_type, content)
+    return _file(content, attachment.content_type, attachment.filename, inline=inline)
+
+
+async def message_raw(request: Request) -> Response:
+    """Answer the message as it was received, for download."""
+    raw = await _authorised(request, messages.load_raw)
+    if isinstance(raw, Response):
+        return raw
+    return _file(raw, "message/rfc822", f"message-{request.path_params['message_id']}.eml", inline=False)
+
+
+ROUTES = [
+    Route("/m/{message_id}/body", message_body, methods=["GET"]),
+    Route("/m/{message_id}/attachments/{n}", message_attachment, methods=["GET"]),
+    Route("/m/{message_id}/raw", message_raw, methods=["GET"]),
+]
+
+
+async def _authorised(request: Request, load: Callable[[Actor, int], Answer]) -> Answer | Response:
+    """Run `load` for the session's actor in a thread; a refusal is a response."""
+    cookie = request.headers.get("cookie", "")
+    message_id = _number(request.path_params.get("message_id"))
+
+    def work() -> Answer | Response:
+        actor = sessions.actor_of_cookie(cookie)
+        if actor is None:
+            return _refusal(401, gettext("en", "You were signed out. Sign in again to go on."))
+        try:
+            return load(actor, message_id)
+        except NotFound as error:
+            return _refusal(404, gettext(actor.language, str(error)))
+
+    return await asyncio.to_thread(work)
+
+
+def _number(text: object) -> int:
+    """Read an id from a path; anything else becomes 0, which no row has."""
+    value = str(text)
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
+
+
+def _refusal(status: int, sentence: str) -> Response:
+    return PlainTextResponse(
+        sentence, status, headers={**_COMMON, "Content-Security-Policy": "default-src 'none'; sandbox"}
+    )
+
+
+def _labels(language: str) -> Labels:
+    return Labels(
+        quote=gettext(language, "Quoted text"),
+        fallback=gettext(
+            language, "This message is shown as plain text, because its formatting can’t be displayed safely."
+        ),
+        cut=gettext(language, "The rest of this message is too long to show. Download it to read it all."),
+    )
+
+
+def _body_policy(remote: bool) -> str:
+    images = "img-src 'self' data: https:" if remote else "img-src 'self' data:"
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; {images}; form-action 'none'; base-uri 'none'; "
+        f"frame-ancestors 'self'; {_SANDBOX}"
+    )
+
+
+def _is_image(content_type: str, content: bytes) -> bool:
+    """Whether the bytes are the raster image that the sender declares."""
+    return content_type in INLINE_TYPES and content.startswith(_MAGIC[content_type])
+
+
+def _file(content: bytes, content_type: str, filename: str, *, inline: bool) -> Response:
+    kind = content_type if inline or _SAFE_TYPE.fullmatch(content_type) else "application/octet-stream"
+    if not inline and (kind.startswith("text/") or "html" in kind or "xml" in kind or "script" in kind):
+        kind = "application/octet-stream"  # never a document of this origin, whatever opens it
+    return Response(
+        content,
+        headers={
+            **_COMMON,
+            "Content-Type": kind,
+            "Content-Disposition": disposition(filename, inline=inline),
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+        },
+    )
+
+
+def disposition(filename: str, *, inline: bool) -> str:
+    """Return a Content-Disposition value that no file name can break out of (RFC 6266, RFC 8187)."""
+    plain = _NOT_ASCII.sub("_", filename)[:120] or "attachment"
+    exact = quote(filename.encode("utf-8", "replace")[:600], safe="")
+    return f"{'inline' if inline else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{exact}"

@@ -89,7 +89,8 @@ class _Worker:
 
     def ask(self, request: dict[str, Any], wall_s: float) -> dict[str, Any]:
         stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None and stdout is not None
+        assert stdin is not None
+        assert stdout is not None
         deadline = time.monotonic() + wall_s
         body = json.dumps(request).encode()
         try:

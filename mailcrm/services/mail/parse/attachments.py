@@ -40,7 +40,7 @@ def list_attachments(root: Part, body: Body) -> list[tuple[ParsedAttachment, Par
         attachment = ParsedAttachment(
             n=n,
             filename=_filename(part, n),
-            content_type=part.token,
+            content_type=part.content_type,
             size=len(part.content),
             inline=bool(cid) and _refers(html, cid),
             content_id=cid,
@@ -50,7 +50,7 @@ def list_attachments(root: Part, body: Body) -> list[tuple[ParsedAttachment, Par
 
 
 def _is_empty_frame(part: Part) -> bool:
-    return part.token.startswith("multipart/") and not part.content
+    return part.content_type.startswith("multipart/") and not part.content
 
 
 def _refers(html: str, cid: str) -> bool:
@@ -59,10 +59,10 @@ def _refers(html: str, cid: str) -> bool:
 
 def _filename(part: Part, n: int) -> str:
     name = part.disposition_params.get("filename") or part.params.get("name") or ""
-    if not name and part.token == "message/rfc822":
+    if not name and part.content_type == "message/rfc822":
         name = next((child.subject for child in part.children), "")[:100].replace("/", "-")
         name = f"{name}.eml" if name else ""
-    extension = _EXTENSIONS.get(part.token, ".bin")
+    extension = _EXTENSIONS.get(part.content_type, ".bin")
     return safe_filename(name) or ("invite.ics" if extension == ".ics" else f"attachment-{n}{extension}")
 
 

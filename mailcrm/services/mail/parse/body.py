@@ -39,11 +39,11 @@ def choose_body(root: Part) -> Body:
 def _collect(part: Part, taken: set[int]) -> Body:
     if not part.is_multipart:
         return _leaf(part, taken)
-    if part.token == "multipart/alternative":
+    if part.content_type == "multipart/alternative":
         return _alternative([_collect(child, taken) for child in part.children])
-    children = part.children[:1] if part.token in ("multipart/signed", "multipart/related") else part.children
+    children = part.children[:1] if part.content_type in ("multipart/signed", "multipart/related") else part.children
     found = [body for body in (_collect(child, taken) for child in children) if body.text or body.html]
-    if part.token == "multipart/related" and not found:
+    if part.content_type == "multipart/related" and not found:
         found = [b for b in (_collect(child, taken) for child in part.children[1:]) if b.text or b.html]
     if len(found) <= 1:
         return found[0] if found else Body()
@@ -61,7 +61,7 @@ def _alternative(forms: list[Body]) -> Body:
 
 
 def _leaf(part: Part, taken: set[int]) -> Body:
-    kind = "text/plain" if part.token.startswith("multipart/") else part.token
+    kind = "text/plain" if part.content_type.startswith("multipart/") else part.content_type
     if kind not in ("text/plain", "text/html") or part.disposition == "attachment":
         return Body()
     if (part.disposition_params.get("filename") or part.params.get("name")) and taken:
@@ -74,11 +74,11 @@ def _leaf(part: Part, taken: set[int]) -> Body:
 def part_text(part: Part) -> str:
     """Decode a text part: its charset, line ends, format=flowed (RFC 3676)."""
     charset = part.params.get("charset")
-    if part.token == "text/html" and not is_known(charset or ""):
+    if part.content_type == "text/html" and not is_known(charset or ""):
         meta = _META.search(part.content[:4096])
         charset = meta[1].decode("ascii", "replace") if meta else charset
     text = safe_text(decode_bytes(part.content, charset)).replace("\r\n", "\n").replace("\r", "\n")
-    if part.token == "text/plain" and part.params.get("format", "").lower() == "flowed":
+    if part.content_type == "text/plain" and part.params.get("format", "").lower() == "flowed":
         text = _unflow(text, delsp=part.params.get("delsp", "").lower() == "yes")
     return text
 

@@ -22,160 +22,28 @@ from mailcrm.services.mail.parse.charsets import safe_text
 from mailcrm.services.mail.parse.css import StyleFilter
 from mailcrm.services.mail.parse.links import image_data, is_own_pixel, safe_link, web_url
 from mailcrm.services.mail.parse.text import tokens
+from mailcrm.services.mail.parse.values import words
 
 POLICY_VERSION = 1  # raise on every change of this file, css.py or links.py: it empties the caches
 MAX_HTML = 2_000_000  # characters; the largest of 400 real mails had 2.6 MB and took bleach 1.8 s
 MAX_NESTING = 400  # real newsletters nest tables about 40 deep, with four elements each
 
-_REMOVED: list[str] = list[str](
-    [
-        "script",
-        "style",
-        "title",
-        "template",
-        "noscript",
-        "iframe",
-        "frame",
-        "frameset",
-        "noframes",
-        "object",
-        "embed",
-        "applet",
-        "param",
-        "svg",
-        "math",
-        "audio",
-        "video",
-        "source",
-        "track",
-        "canvas",
-        "map",
-        "area",
-        "textarea",
-        "select",
-        "option",
-        "button",
-        "input",
-        "datalist",
-        "meta",
-        "link",
-        "base",
-        "basefont",
-        "bgsound",
-        "xmp",
-        "plaintext",
-        "noembed",
-        "portal",
-        "dialog",
-        "marquee",
-    ]
+_REMOVED = words(
+    "script style title template noscript iframe frame frameset noframes object embed applet param svg math audio "
+    "video source track canvas map area textarea select option button input datalist meta link base basefont "
+    "bgsound xmp plaintext noembed portal dialog marquee"
 )
-_TAGS = frozenset(
-    [
-        "a",
-        "abbr",
-        "address",
-        "article",
-        "aside",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "blockquote",
-        "br",
-        "caption",
-        "center",
-        "cite",
-        "code",
-        "col",
-        "colgroup",
-        "dd",
-        "del",
-        "details",
-        "dfn",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "figcaption",
-        "figure",
-        "font",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "li",
-        "main",
-        "mark",
-        "nobr",
-        "ol",
-        "p",
-        "pre",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "section",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "summary",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "time",
-        "tr",
-        "tt",
-        "u",
-        "ul",
-        "var",
-        "wbr",
-    ]
+_TAGS = words(
+    "a abbr address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del details "
+    "dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nobr ol "
+    "p pre q rp rt ruby s samp section small span strike strong sub summary sup table tbody td tfoot th thead time "
+    "tr tt u ul var wbr"
 )
-_VOID = frozenset(
-    ["br", "col", "hr", "img", "wbr", "input", "meta", "link", "area", "base", "embed", "param", "source", "track"]
-)
+_VOID = words("br col hr img wbr input meta link area base embed param source track")
 _IMPLIED = frozenset(
     ["p", "li", "td", "th", "tr", "tbody", "thead", "tfoot", "dt", "dd", "option"]
 )  # often left open, closed by the next
-_DIRECTED = frozenset(
-    [
-        "p",
-        "div",
-        "li",
-        "td",
-        "th",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "blockquote",
-        "dd",
-        "dt",
-        "pre",
-        "caption",
-        "figcaption",
-    ]
-)
+_DIRECTED = words("p div li td th h1 h2 h3 h4 h5 h6 blockquote dd dt pre caption figcaption")
 _ANYWHERE = frozenset(("style", "dir", "lang", "title", "align"))
 _SIZES = frozenset(("width", "height", "border", "cellpadding", "cellspacing", "hspace", "vspace"))
 _ATTRIBUTES: dict[str, frozenset[str]] = {
@@ -190,7 +58,7 @@ _ATTRIBUTES: dict[str, frozenset[str]] = {
     "div": frozenset(("bgcolor",)),
 }
 _CELL = frozenset(("width", "height", "bgcolor", "valign", "colspan", "rowspan", "nowrap", "span"))
-_CELLS = frozenset(["tr", "td", "th", "thead", "tbody", "tfoot", "col", "colgroup"])
+_CELLS = words("tr td th thead tbody tfoot col colgroup")
 _PLAIN_VALUE = re.compile(r"[\w#%.,+ '-]{0,80}")
 _SIZE_VALUE = re.compile(r"\d{1,4}(?:\.\d{1,3})?(?:px|%)?")
 
@@ -243,7 +111,7 @@ def _check_caps(html: str) -> None:
 
 def _prepare(html: str) -> str:
     tree = LexborHTMLParser(safe_text(html))
-    tree.strip_tags(_REMOVED)
+    tree.strip_tags(sorted(_REMOVED))
     body = tree.body
     if body is None:
         return ""
@@ -296,7 +164,7 @@ class _Finish:
         self.cid_url = cid_url
         self.blocked = 0
 
-    def over(self, source: Any) -> _Tokens:
+    def over(self, source: Any) -> Any:
         """Return the html5lib filter that bleach puts after its own."""
         return _Tokens(self.run(iter(source)))
 

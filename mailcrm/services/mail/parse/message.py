@@ -127,7 +127,7 @@ def _is_automatic(fields: Fields, root: Part) -> bool:
         or precedence in ("auto_reply", "auto-reply")
         or first(fields, "x-autoreply") is not None
         or first(fields, "x-autorespond") is not None
-        or root.token == "multipart/report"
+        or root.content_type == "multipart/report"
     )
 
 

@@ -65,9 +65,8 @@ def _unquoted(line: str) -> str:
 
 def linked(line: str) -> str:
     """Escape one line and link the addresses in it; runs of spaces are kept."""
-    out: list[str] = []
-    for word in line.expandtabs(4).split(" "):
-        out.append(_word(word) if "://" in word or "@" in word or word.startswith("www.") else escape(word))
+    words = line.expandtabs(4).split(" ")
+    out = [_word(each) if "://" in each or "@" in each or each.startswith("www.") else escape(each) for each in words]
     return " ".join(out).replace("  ", " &nbsp;")
 
 

@@ -13,74 +13,15 @@ from collections.abc import Iterator
 from html import unescape
 
 from mailcrm.services.mail.parse.charsets import safe_text
-from mailcrm.services.mail.parse.values import SNIPPET_CHARS
+from mailcrm.services.mail.parse.values import SNIPPET_CHARS, words
 
 _TAG = re.compile(r"</?([a-zA-Z][^\s/>]{0,40})")
-_SKIPPED = frozenset(
-    [
-        "script",
-        "style",
-        "title",
-        "head-less",
-        "template",
-        "iframe",
-        "noembed",
-        "noframes",
-        "object",
-        "applet",
-        "audio",
-        "video",
-        "svg",
-        "math",
-        "canvas",
-    ]
+_SKIPPED = words("script style title template iframe noembed noframes object applet audio video svg math canvas")
+_BLOCKS = words(
+    "address article aside blockquote body center dd details dir div dl dt fieldset figcaption figure footer form "
+    "h1 h2 h3 h4 h5 h6 header hr html li main menu nav ol p pre section summary table tbody tfoot thead tr ul"
 )
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "details",
-        "dir",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "menu",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "tfoot",
-        "thead",
-        "tr",
-        "ul",
-    ]
-)
-_PARAGRAPHS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "dl", "table", "pre", "hr"])
+_PARAGRAPHS = words("p h1 h2 h3 h4 h5 h6 blockquote ul ol dl table pre hr")
 _CLOSERS = {name: re.compile(rf"</{name}[\s/>]", re.IGNORECASE | re.ASCII) for name in _SKIPPED}
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _INVISIBLE = re.compile(

@@ -17,9 +17,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
-from email.message import Message
 from email.policy import compat32
-from typing import Any
+from typing import Any, cast
 
 import fast_mail_parser
 
@@ -43,7 +42,7 @@ _KEPT = (
 class Part:
     """One node. `content` is transfer-decoded; b'' for a multipart."""
 
-    token: str  # content type, lower-cased
+    content_type: str  # lower-cased, text/plain where none could be read
     params: dict[str, str]
     disposition: str  # '' when absent
     disposition_params: dict[str, str]
@@ -55,7 +54,7 @@ class Part:
     @property
     def is_multipart(self) -> bool:
         """Whether it only holds others: multipart/* with at least one child."""
-        return self.token.startswith("multipart/") and bool(self.children)
+        return self.content_type.startswith("multipart/") and bool(self.children)
 
     def walk(self) -> Iterator[Part]:
         """Yield the node and all below it, depth first; embedded messages stay closed."""
@@ -133,10 +132,10 @@ def _from_fast(node: fast_mail_parser.PyLazyMimePart, depth: int, budget: _Budge
         return None
     part = _part(headers, children)
     encoding = headers.get("content-transfer-encoding", "").strip().lower()
-    is_text = is_ascii and part.token.startswith("text/") and not is_wide(part.params.get("charset"))
+    is_text = is_ascii and part.content_type.startswith("text/") and not is_wide(part.params.get("charset"))
     if encoding == "quoted-printable" and not is_text:
         return None
-    if part.token.startswith("multipart/") and not children:
+    if part.content_type.startswith("multipart/") and not children:
         return None
     if encoding not in ("base64", "quoted-printable"):
         content = decode_transfer(content, encoding)
@@ -157,7 +156,7 @@ def _from_stdlib(node: Any, depth: int, budget: _Budget) -> Part:
     # decode=False would decode 8-bit text with the declared charset.
     del node["content-transfer-encoding"]
     payload = node.get_payload()
-    inner: list[Any] = [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
+    inner = cast("list[Any]", payload) if isinstance(payload, list) else []  # only of Message
     part = _part(headers, [_from_stdlib(child, depth + 1, budget) for child in inner])
     if inner and not part.is_multipart:  # message/*: the octets that the stdlib took apart
         part.content = b"\n".join(child.as_bytes(policy=compat32) for child in inner)
@@ -173,7 +172,7 @@ def _part(headers: dict[str, str], children: list[Part]) -> Part:
     token, params = parameters(headers.get("content-type", "text/plain"))
     disposition, disposition_params = parameters(headers.get("content-disposition", ""))
     return Part(
-        token=_content_type(token),
+        content_type=_content_type(token),
         params=params,
         disposition=disposition,
         disposition_params=disposition_params,

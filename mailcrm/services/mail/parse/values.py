@@ -19,6 +19,11 @@ MAX_MESSAGE_ID_OCTETS = 998  # RFC 5322 2.1.1, the longest line
 SNIPPET_CHARS = 200
 
 
+def words(text: str) -> frozenset[str]:
+    """Return the names in a table written as words."""
+    return frozenset(text.split())
+
+
 class UnparsableMessage(ValueError):
     """Say that a message passed a cap, or that both parsers failed.
 

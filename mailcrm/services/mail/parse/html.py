@@ -44,7 +44,7 @@ _IMPLIED = frozenset(
     ["p", "li", "td", "th", "tr", "tbody", "thead", "tfoot", "dt", "dd", "option"]
 )  # often left open, closed by the next
 _DIRECTED = words("p div li td th h1 h2 h3 h4 h5 h6 blockquote dd dt pre caption figcaption")
-_ANYWHERE = frozenset(("style", "dir", "lang", "title", "align"))
+_ANYWHERE = frozenset(("style", "dir", "lang", "align"))
 _SIZES = frozenset(("width", "height", "border", "cellpadding", "cellspacing", "hspace", "vspace"))
 _ATTRIBUTES: dict[str, frozenset[str]] = {
     "a": frozenset(("href",)),
@@ -143,7 +143,7 @@ def _keeps(tag: str, name: str, value: str) -> bool:
         return _SIZE_VALUE.fullmatch(value.strip()) is not None
     if name == "dir":
         return value.strip().lower() in ("ltr", "rtl", "auto")
-    return name in ("style", "title", "href", "src", "alt") or _PLAIN_VALUE.fullmatch(value) is not None
+    return name in ("style", "href", "src", "alt") or _PLAIN_VALUE.fullmatch(value) is not None
 
 
 class _Tokens:
@@ -192,7 +192,6 @@ class _Finish:
 
     def _link(self, data: dict[tuple[str | None, str], str]) -> None:
         target = safe_link(unescape(data.pop((None, "href"), "")))
-        data.pop((None, "title"), None)
         if target is None:
             return
         data[None, "href"] = escape(target)

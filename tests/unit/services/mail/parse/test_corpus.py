@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -36,7 +37,7 @@ def test_own_message(name: str) -> None:
         elif what == "attachment_names":
             assert [file[0] for file in files] == value
         elif what == "html_has":
-            assert message.html and value in message.html
+            assert value in (message.html or "")
         elif what == "references_count":
             assert len(message.references) == value
             assert message.references[-1] == "29@x.test"
@@ -53,7 +54,8 @@ def test_an_attachment_that_is_not_there() -> None:
 
 def test_inline_parts_are_found_by_content_id() -> None:
     found = inline_parts((CORPUS / "inline_cid_image.eml").read_bytes())
-    assert found["logo@x"].n == 1 and found["logo@x"].inline
+    assert found["logo@x"].n == 1
+    assert found["logo@x"].inline
 
 
 @pytest.mark.parametrize("name", sorted(BOMBS))
@@ -61,15 +63,18 @@ def test_bomb_ends_at_a_cap_or_parses(name: str) -> None:
     """Threat 20. Processor time has a bound twenty times the measured, so that quadratic growth shows."""
     raw = BOMBS[name]()
     start = time.process_time()
-    try:
+    with contextlib.suppress(UnparsableMessage):
         _check(parse_message(raw))
-    except UnparsableMessage as error:
-        assert error.reason
     assert time.process_time() - start < 5
 
 
 def test_caps_are_named() -> None:
-    for name, word in (("multipart_100", "deeper"), ("parts_100k", "parts"), ("fields_50k", "header"), ("subject_5mb", "header")):
+    for name, word in (
+        ("multipart_100", "deeper"),
+        ("parts_100k", "parts"),
+        ("fields_50k", "header"),
+        ("subject_5mb", "header"),
+    ):
         with pytest.raises(UnparsableMessage, match=word):
             parse_message(BOMBS[name]())
 
@@ -89,24 +94,28 @@ _LINES = st.sampled_from(
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.one_of(st.binary(max_size=400), st.lists(st.one_of(_LINES, st.binary(max_size=30)), max_size=40).map(b"\r\n".join)))
+@given(
+    st.one_of(
+        st.binary(max_size=400), st.lists(st.one_of(_LINES, st.binary(max_size=30)), max_size=40).map(b"\r\n".join)
+    )
+)
 def test_any_bytes_parse(raw: bytes) -> None:
     """Threat 21: nothing but UnparsableMessage, whatever the bytes; the result can go into SQL."""
-    try:
+    with contextlib.suppress(UnparsableMessage):
         _check(parse_message(raw))
-    except UnparsableMessage:
-        pass
 
 
 def _check(message: ParsedMessage) -> None:
     texts = [message.subject, message.text, message.html or "", message.snippet, message.list_id or ""]
     texts += [a.name + a.address for a in message.from_ + message.to + message.cc + message.bcc + message.reply_to]
     texts += [a.filename + a.content_id for a in message.attachments]
-    texts += list(message.references) + [message.rfc_message_id or ""]
+    texts += [*message.references, message.rfc_message_id or ""]
     for text in texts:
         assert "\0" not in text
         text.encode("utf-8")  # raises on a lone surrogate
     assert len(message.snippet) <= SNIPPET_CHARS
     assert len(message.references) <= MAX_REFERENCES
-    assert all(len(each.encode()) <= MAX_MESSAGE_ID_OCTETS for each in (*message.references, message.rfc_message_id or ""))
+    assert all(
+        len(each.encode()) <= MAX_MESSAGE_ID_OCTETS for each in (*message.references, message.rfc_message_id or "")
+    )
     assert message.sent_at is None or message.sent_at.utcoffset() is not None

@@ -1,0 +1,90 @@
+// Shortcuts and the two things that only a browser can know: a mail frame's height and the browser's time zone.
+// A key acts by clicking the element that carries data-key, so that every shortcut is also a button somebody can see.
+// Keys in fields, with a modifier, or while an input method is composing are never ours (DESIGN.md §6).
+(() => {
+  "use strict";
+  const typing = (el) => el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT|IFRAME)$/.test(el.tagName));
+  const click = (key) => {
+    for (const el of document.querySelectorAll(`[data-key="${key}"]`)) {
+      if (el.offsetParent !== null || getComputedStyle(el).position === "fixed") { el.click(); return true; }
+    }
+    return false;
+  };
+  const rows = () => [...document.querySelectorAll(".thread-row")];
+  const select = (row) => {
+    for (const other of document.querySelectorAll('.thread-row[aria-current="true"]')) other.removeAttribute("aria-current");
+    row.setAttribute("aria-current", "true");
+  };
+  const move = (step) => {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.getAttribute("aria-current") === "true");
+    const row = all[Math.min(all.length - 1, Math.max(0, at + step))];
+    row.scrollIntoView({ block: "nearest" });
+    row.focus({ preventScroll: true });
+    row.click();
+  };
+
+  // The selection answers at once; the server's answer confirms it a moment later.
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest?.(".thread-row");
+    if (row && !event.target.closest("[data-own-click]")) select(row);
+  }, true);
+
+  let chord = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest?.(".composer")) {
+      event.preventDefault();
+      event.target.closest(".composer").querySelector('[data-key="send"]')?.click();
+      return;
+    }
+    if (event.key === "Escape") {
+      if (document.querySelector("[data-radix-popper-content-wrapper], [role=dialog], [role=menu]")) return;
+      if (typing(document.activeElement) && !document.activeElement.closest(".composer")) { document.activeElement.blur(); return; }
+      click("escape");
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (event.target.matches?.(".thread-row") && (event.key === "Enter" || event.key === " ")) {
+      event.preventDefault(); event.target.click(); return;
+    }
+    if (chord && Date.now() - chord < 1200) {
+      chord = 0;
+      if (click(`g ${event.key.toLowerCase()}`)) event.preventDefault();
+      return;
+    }
+    const key = event.key.toLowerCase();
+    if (key === "g") { chord = Date.now(); return; }
+    if (key === "/") { const box = document.querySelector('[data-key="/"]'); if (box) { event.preventDefault(); box.focus(); } return; }
+    if (key === "j") { move(1); return; }
+    if (key === "k") { move(-1); return; }
+    if ("craefuz".includes(key) && key.length === 1 && click(key)) event.preventDefault();
+  });
+
+  // Mail frames: same origin, no scripts inside (sandbox without allow-scripts), so we measure from outside.
+  const fit = (frame) => {
+    try {
+      const root = frame.contentDocument?.documentElement;
+      if (!root || !frame.contentDocument.body) return;
+      const height = Math.max(frame.contentDocument.body.scrollHeight, 24);
+      frame.style.blockSize = `${Math.min(height, 40000) + 2}px`;
+    } catch { /* a frame that navigated away: leave its height */ }
+  };
+  document.addEventListener("load", (event) => {
+    const frame = event.target;
+    if (!(frame instanceof HTMLIFrameElement) || !frame.classList.contains("mail-frame")) return;
+    fit(frame);
+    try {
+      const seen = new ResizeObserver(() => fit(frame));
+      seen.observe(frame.contentDocument.body);
+      seen.observe(frame);
+    } catch { /* as above */ }
+  }, true);
+
+  // Unsaved mail: the editor saves itself; forms tell us nothing. The time zone travels as a preference cookie.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const fill = () => { for (const el of document.querySelectorAll("[data-fill=time-zone]")) el.value = zone; };
+  document.addEventListener("submit", fill, true);
+  document.cookie = `tz=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+})();

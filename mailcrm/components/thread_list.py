@@ -1,0 +1,234 @@
+"""The list of conversations: rows that render once and change alone, under sticky day headings."""
+
+import reflex as rx
+
+from mailcrm.components.avatar import avatar
+from mailcrm.components.buttons import button, icon_button, kbd
+from mailcrm.components.icons import icon
+from mailcrm.components.states import bones, empty
+from mailcrm.components.tracking_mark import marks
+from mailcrm.state.composer import ComposerState
+from mailcrm.state.i18n import tr
+from mailcrm.state.inbox import InboxState
+from mailcrm.state.outgoing import Outgoing
+from mailcrm.state.present import Row
+
+
+def thread_list() -> rx.Component:
+    """Return the list pane."""
+    return rx.el.section(
+        rx.el.header(
+            rx.el.h1(_title(), class_name="t3"),
+            rx.cond(
+                (InboxState.folder == "inbox") & (InboxState.total_unread != ""),
+                rx.el.span(InboxState.total_unread, class_name="dim num"),
+            ),
+            rx.el.span(class_name="grow"),
+            icon_button("refresh-cw", tr("Refresh"), on_click=InboxState.refresh),
+            class_name="bar",
+        ),
+        rx.cond(
+            (InboxState.folder == "drafts") | (InboxState.folder == "outbox"),
+            rx.el.div(class_name="bar-line"),
+            _filters(),
+        ),
+        rx.el.div(
+            rx.cond(
+                InboxState.loading & (InboxState.rows.length() == 0) & (InboxState.outgoing.length() == 0),
+                bones(),
+                rx.cond(
+                    InboxState.failed != "",
+                    empty(
+                        "cloud-off",
+                        tr("Couldn’t load this list"),
+                        InboxState.failed,
+                        button(tr("Try again"), on_click=InboxState.refresh),
+                    ),
+                    rx.cond(
+                        (InboxState.rows.length() == 0) & (InboxState.outgoing.length() == 0),
+                        _nothing(),
+                        rx.el.ul(
+                            rx.foreach(InboxState.rows, _entry),
+                            rx.foreach(InboxState.outgoing, _outgoing),
+                            aria_label=tr("Conversations"),
+                        ),
+                    ),
+                ),
+            ),
+            rx.cond(
+                InboxState.cursor != "",
+                rx.el.div(
+                    button(tr("Load more"), on_click=InboxState.more, custom_attrs={"data-more": "true"}, data_testid="load-more"),
+                    class_name="row",
+                    style={"justifyContent": "center", "padding": "12px"},
+                ),
+            ),
+            class_name="scroll thread-list",
+            id="list",
+        ),
+        class_name="pane list-pane",
+        aria_label=tr("Conversations"),
+    )
+
+
+def _title() -> rx.Component:
+    return rx.cond(
+        InboxState.query != "",
+        tr("Results for “{query}”", query=InboxState.query),
+        rx.match(
+            InboxState.folder,
+            ("drafts", tr("Drafts")),
+            ("outbox", tr("Outbox")),
+            ("sent", tr("Sent")),
+            ("archive", tr("noun|Archive")),
+            tr("Inbox"),
+        ),
+    )
+
+
+def _filters() -> rx.Component:
+    return rx.el.div(
+        rx.el.div(
+            _filter("all", tr("All")),
+            _filter("unread", tr("Unread")),
+            _filter("opened", tr("Opened"), "eye"),
+            _filter("clicked", tr("Clicked"), "mouse-pointer-click"),
+            _filter("tracked", tr("Tracked"), "radar", testid="filter-tracked"),
+            _filter("deal", tr("Open deal"), "circle-dollar-sign"),
+            class_name="seg",
+            role="group",
+            aria_label=tr("Filter"),
+        ),
+        class_name="list-filters",
+    )
+
+
+def _filter(name: str, label: rx.Var[str], picture: str = "", testid: str = "") -> rx.Component:
+    return rx.el.button(
+        icon(picture, size=14) if picture else rx.fragment(),
+        label,
+        type="button",
+        on_click=InboxState.choose(name),
+        data_testid=testid or f"filter-{name}",
+        custom_attrs={"aria-pressed": InboxState.shown == name},
+    )
+
+
+def _nothing() -> rx.Component:
+    return rx.cond(
+        (InboxState.shown != "all") | (InboxState.query != ""),
+        empty(
+            "list-filter",
+            tr("Nothing matches"),
+            tr("No conversation here fits this filter."),
+            button(tr("Clear filter"), kbd("Esc"), on_click=InboxState.clear),
+        ),
+        rx.match(
+            InboxState.folder,
+            ("drafts", empty("file-pen-line", tr("No drafts"), tr("An email that you start is kept here."))),
+            ("outbox", empty("calendar-clock", tr("Nothing waits"), tr("Email on its way out shows up here."))),
+            ("sent", empty("send", tr("Nothing sent yet"), tr("Email that you send shows up here."))),
+            ("archive", empty("archive", tr("Archive is empty"), tr("Archived conversations show up here."))),
+            empty("sun", tr("Inbox is clear"), tr("New email shows up here by itself.")),
+        ),
+    )
+
+
+def _entry(row: rx.Var[Row]) -> rx.Component:
+    return thread_row(
+        row=row,
+        active=InboxState.selected == row.id,
+        unread=InboxState.unread_ids.contains(row.id),
+        key=row.id,
+    )
+
+
+@rx.memo
+def thread_row(rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unread: rx.Var[bool]) -> rx.Component:
+    """Render one conversation; again only when its own row, selection or unread flag changed."""
+    return rx.el.li(
+        rx.cond(row.day != "", rx.el.h2(row.day, class_name="day")),
+        rx.el.div(
+            rx.cond(unread, rx.el.span(class_name="unread-dot", aria_hidden="true")),
+            avatar(row.initials, row.hue),
+            rx.el.div(
+                rx.el.div(
+                    rx.el.span(row.who, class_name="tr-who cut", dir="auto"),
+                    rx.cond(row.count > 0, rx.el.span(row.count, class_name="dim num t1")),
+                    rx.el.span(
+                        rx.cond(row.attachment, icon("paperclip", size=14)),
+                        rx.cond(row.private, rx.fragment(), icon("users-round", size=14)),
+                        rx.el.span(row.when, class_name="tr-time num"),
+                        class_name="tr-side",
+                    ),
+                    class_name="tr-line",
+                ),
+                rx.el.div(
+                    rx.el.span(row.subject, class_name="tr-subject cut", dir="auto"),
+                    marks(row.mark),
+                    class_name="tr-line",
+                ),
+                rx.el.div(
+                    rx.cond(row.failed, icon("triangle-alert", size=14)),
+                    rx.el.span(row.snippet, class_name=rx.cond(row.failed, "tr-snippet bad cut grow", "tr-snippet cut grow"), dir="auto"),
+                    rx.cond(
+                        row.deal != "",
+                        rx.el.span(
+                            icon("circle-dollar-sign", size=13), rx.el.span(row.deal, class_name="cut", dir="auto"), class_name="chip"
+                        ),
+                    ),
+                    class_name="tr-line",
+                ),
+                class_name="col",
+            ),
+            class_name="thread-row",
+            role="button",
+            tab_index=0,
+            on_click=InboxState.select(row.id),
+            aria_label=row.label,
+            data_testid="thread-row",
+            custom_attrs={
+                "data-thread-id": row.id,
+                "data-unread": unread,
+                "aria-current": rx.cond(active, "true", rx.Var("undefined")),
+            },
+        ),
+        rest,
+    )
+
+
+def _outgoing(row: rx.Var[Outgoing]) -> rx.Component:
+    return rx.el.li(
+        rx.el.div(
+            avatar(row.initials, row.hue),
+            rx.el.div(
+                rx.el.div(
+                    rx.el.span(tr("To: {names}", names=row.recipients), class_name="tr-who cut", dir="auto"),
+                    rx.el.span(rx.el.span(row.when, class_name="num"), class_name="tr-side"),
+                    class_name="tr-line",
+                ),
+                rx.el.div(rx.el.span(row.subject, class_name="tr-subject cut", dir="auto"), class_name="tr-line"),
+                rx.el.div(
+                    rx.cond(row.failed, icon("triangle-alert", size=14)),
+                    rx.el.span(row.said, class_name=rx.cond(row.failed, "tr-snippet bad cut grow", "tr-snippet cut grow")),
+                    rx.cond(
+                        row.can_cancel,
+                        rx.el.span(
+                            rx.cond(row.failed, button(tr("Try again"), size="btn-sm", on_click=InboxState.retry_send(row.id))),
+                            button(tr("Back to drafts"), size="btn-sm", on_click=InboxState.cancel_send(row.id)),
+                            class_name="row gap4",
+                        ),
+                    ),
+                    class_name="tr-line",
+                ),
+                class_name="col",
+            ),
+            class_name="thread-row",
+            role="button",
+            tab_index=0,
+            on_click=rx.cond(row.state == "draft", ComposerState.open_draft(row.id), rx.noop()),
+            data_testid="outgoing-row",
+            custom_attrs={"data-state": row.state},
+        ),
+        key=row.id,
+    )

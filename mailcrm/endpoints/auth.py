@@ -1,0 +1,159 @@
+"""Sign in, sign out, set up, accept an invitation: native form posts that set the session cookie.
+
+Each is POST only, refused when it comes from another site, and answers 303. Failures go back to the form with an
+error code in the address; its sentence is in the catalogue. Does not check passwords (services/auth).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from mailcrm import routes
+from mailcrm.config import config
+from mailcrm.endpoints.origin import is_own
+from mailcrm.errors import MailcrmError, UserError
+from mailcrm.services import i18n
+from mailcrm.services.auth import sessions, users
+
+MOST_BODY = 16_384  # bytes; five short fields
+#: What may go back into the address beside a code; never a password.
+KEPT = ("name", "address")
+
+
+async def login(request: Request) -> Response:
+    """Open a session for an address and a password."""
+    return await _answer(request, routes.LOGIN, routes.INBOX, _login)
+
+
+async def setup(request: Request) -> Response:
+    """Make the first administrator, then connect a mailbox."""
+    return await _answer(request, routes.SETUP, routes.SETTINGS_SYNC, _setup)
+
+
+async def demo(request: Request) -> Response:
+    """Make the demo workspace and sign in to it."""
+    return await _answer(request, routes.SETUP, routes.INBOX, _demo)
+
+
+async def invite(request: Request) -> Response:
+    """Make the invited colleague's account."""
+    return await _answer(request, "", routes.SETTINGS_SYNC, _invite)
+
+
+async def logout(request: Request) -> Response:
+    """End the session."""
+    if not is_own(request.headers, config().public_url):
+        return _back(routes.LOGIN, UserError("auth.bad_origin"), {})
+    await asyncio.to_thread(sessions.sign_out, request.headers.get("cookie", ""))
+    response = RedirectResponse(routes.LOGIN, status_code=303)
+    response.delete_cookie(sessions.cookie_name(), path="/", secure=config().secure_cookies, httponly=True, samesite="lax")
+    return response
+
+
+ROUTES = [
+    Route(routes.AUTH_LOGIN, login, methods=["POST"]),
+    Route(routes.AUTH_LOGOUT, logout, methods=["POST"]),
+    Route(routes.AUTH_SETUP, setup, methods=["POST"]),
+    Route(routes.AUTH_DEMO, demo, methods=["POST"]),
+    Route(routes.AUTH_INVITE, invite, methods=["POST"]),
+]
+
+
+async def _answer(
+    request: Request, form_page: str, next_page: str, verb: Callable[[Request, dict[str, str]], str]
+) -> Response:
+    fields: dict[str, str] = {}
+    try:
+        if not is_own(request.headers, config().public_url):
+            raise UserError("auth.bad_origin")
+        fields = await _fields(request)
+        form_page = form_page or routes.invite(_path_part(fields.get("token", "")))
+        secret = await asyncio.to_thread(verb, request, fields)
+    except MailcrmError as error:
+        return _back(form_page or routes.LOGIN, error, fields)
+    response = RedirectResponse(next_page, status_code=303)
+    response.set_cookie(
+        sessions.cookie_name(),
+        secret,
+        max_age=int(sessions.LIFETIME.total_seconds()),
+        path="/",
+        secure=config().secure_cookies,
+        httponly=True,
+        samesite="lax",
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _login(request: Request, fields: dict[str, str]) -> str:
+    return sessions.sign_in(
+        fields.get("email", ""),
+        fields.get("password", ""),
+        network=_network(request),
+        user_agent=request.headers.get("user-agent", ""),
+    )
+
+
+def _setup(request: Request, fields: dict[str, str]) -> str:
+    _actor, secret = users.set_up(
+        name=fields.get("name", ""),
+        email=fields.get("email", ""),
+        password=fields.get("password", ""),
+        workspace_name=fields.get("workspace", ""),
+        language=i18n.best_language(fields.get("language", "")),
+        time_zone=fields.get("time_zone", "") or "UTC",
+    )
+    return secret
+
+
+def _demo(request: Request, fields: dict[str, str]) -> str:
+    from mailcrm.services.demo import make_demo  # imports the demo's mail servers: only when asked for
+
+    _actor, secret = make_demo(language=i18n.best_language(request.headers.get("accept-language", "")))
+    return secret
+
+
+def _invite(request: Request, fields: dict[str, str]) -> str:
+    _actor, secret = users.accept_invite(
+        fields.get("token", ""),
+        name=fields.get("name", ""),
+        email=fields.get("email", ""),
+        password=fields.get("password", ""),
+    )
+    return secret
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > MOST_BODY:
+        raise UserError("input.too_long", field=i18n.N_("The form"), most=MOST_BODY)
+    form = await request.form(max_files=0, max_fields=20)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _back(form_page: str, error: MailcrmError, fields: dict[str, str]) -> Response:
+    query = {"error": error.code} | {name: str(value)[:80] for name, value in error.params.items()}
+    query |= {"address": fields["email"][:254]} if fields.get("email") else {}
+    query |= {"name": fields["name"][:120]} if fields.get("name") else {}
+    response = RedirectResponse(f"{form_page}?{urlencode(query)}", status_code=303)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _path_part(token: str) -> str:
+    return "".join(char for char in token if char.isalnum() or char in "-_")[:200] or "none"
+
+
+def _network(request: Request) -> str:
+    """The client's address; behind trusted proxies the last address that one of them wrote."""
+    hops = config().proxy_hops
+    forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",") if part.strip()]
+    if hops and len(forwarded) >= hops:
+        return forwarded[-hops]
+    return request.client.host if request.client else ""

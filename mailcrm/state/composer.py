@@ -1,0 +1,258 @@
+"""The composer: one draft at a time, saved in the database as it is written (reconnects may lose a tab's state).
+
+Docked over every page, or in place on a deal or a person. Fields are uncontrolled: the browser owns what is typed,
+each pause saves it, and Send posts the whole form, so nothing typed in the last moment is lost.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from mailcrm import routes
+from mailcrm.errors import MailcrmError
+from mailcrm.services import i18n
+from mailcrm.services.access import Actor
+from mailcrm.services.i18n import gettext
+from mailcrm.services.mail import mailboxes
+from mailcrm.services.mail.outbox import draft as drafts
+from mailcrm.services.mail.outbox import queue
+from mailcrm.state.coerce import as_form, as_int, as_text
+from mailcrm.state.present import eyes_of
+from mailcrm.state.session import actor_of
+
+UNDO_S = 10  # DESIGN §5; held on the server
+MOST_HTML = 900_000  # characters; the socket closes at 1,000,000 bytes
+MODES = ("new", "reply", "reply_all", "forward")
+FIELDS = ("to", "cc", "bcc", "subject")
+
+
+@dataclass(frozen=True)
+class Option:
+    """A mailbox to send from."""
+
+    id: int
+    label: str
+
+
+@dataclass(frozen=True)
+class DraftFile:
+    """An attachment of the draft."""
+
+    id: int
+    name: str
+    size: str
+
+
+class ComposerState(rx.State):
+    """The draft that is being written."""
+
+    draft_id: int = 0
+    place: str = ""  # "" closed, "dock" over the page, "record" in place
+    title: str = ""
+    mailboxes: list[Option] = []
+    from_id: int = 0
+    to: str = ""
+    cc: str = ""
+    bcc: str = ""
+    subject: str = ""
+    html: str = ""
+    show_cc: bool = False
+    track_opens: bool = False
+    track_clicks: bool = False
+    visibility: str = "private"
+    deal: str = ""
+    files: list[DraftFile] = []
+    bad: list[str] = []
+    wrong: str = ""
+    saved: str = ""
+    sending: bool = False
+    _body: str = ""
+    _typed: dict[str, str] = {}
+    _deal_id: int | None = None
+
+    @rx.event
+    async def compose(self):
+        """Open an empty email over the page."""
+        return await self._start("dock", mode="new")
+
+    @rx.event
+    async def compose_to(self, address: str):
+        """Open an email to an address over the page."""
+        return await self._start("dock", mode="new", to=as_text(address, 320))
+
+    @rx.event
+    async def reply(self, message_id: int, mode: str, place: str):
+        """Answer or forward a message, over the page or in place on a record."""
+        mode = mode if mode in MODES else "reply"
+        place = "record" if place == "record" else "dock"
+        return await self._start(place, mode=mode, reply_to_message_id=as_int(message_id))
+
+    @rx.event
+    async def compose_here(self, address: str, deal_id: int):
+        """Open an email in place on a deal's or a person's page."""
+        deal_id = as_int(deal_id)
+        return await self._start("record", mode="new", to=as_text(address, 320), deal_id=deal_id or None)
+
+    @rx.event
+    async def open_draft(self, draft_id: int):
+        """Go on with a draft."""
+        actor = await actor_of(self)
+        found = [each for each in await asyncio.to_thread(queue.list_drafts, actor) if each.id == as_int(draft_id)]
+        if found:
+            await self._take(actor, found[0], "dock")
+
+    @rx.event
+    async def change(self, field: str, value: str):
+        """Save one field as it was typed."""
+        if field not in FIELDS or not self.draft_id:
+            return
+        self._typed = {**self._typed, field: as_text(value, 4_000)}
+        await self._save()
+
+    @rx.event
+    async def change_body(self, html: str):
+        """Save the body as it was typed."""
+        if not self.draft_id:
+            return
+        self._body = as_text(html, MOST_HTML)
+        await self._save()
+
+    @rx.event
+    async def choose_from(self, mailbox_id: str):
+        """Send from another of one's mailboxes."""
+        chosen = as_int(mailbox_id)
+        if any(each.id == chosen for each in self.mailboxes):
+            self.from_id = chosen
+            await self._save()
+
+    @rx.event
+    async def toggle_opens(self):
+        """Track opens of this email, or not (T04)."""
+        self.track_opens = not self.track_opens
+        await self._save()
+
+    @rx.event
+    async def toggle_clicks(self):
+        """Track links of this email, or not (T04)."""
+        self.track_clicks = not self.track_clicks
+        await self._save()
+
+    @rx.event
+    async def toggle_visibility(self):
+        """Choose who will see this email (M26)."""
+        self.visibility = "shared" if self.visibility == "private" else "private"
+        await self._save()
+
+    @rx.event
+    async def more_fields(self):
+        """Show Cc and Bcc."""
+        self.show_cc = True
+
+    @rx.event
+    async def send(self, form: dict):
+        """Queue the email with everything in the form; it leaves after the undo window."""
+        if not self.draft_id or self.sending:
+            return
+        fields = as_form(form)
+        raw = form.get("html") if isinstance(form, dict) else None
+        if isinstance(raw, str):
+            self._body = as_text(raw, MOST_HTML)
+        self._typed = {name: fields[name] for name in FIELDS if name in fields} or self._typed
+        self.sending, self.wrong, self.bad = True, "", []
+        yield
+        actor = await actor_of(self)
+        try:
+            if not await self._addresses_fit(actor):
+                return
+            await self._save()
+            queued = await asyncio.to_thread(queue.send, actor, self.draft_id, delay_s=UNDO_S)
+        except MailcrmError as error:
+            self.wrong = i18n.sentence(error, actor.language)
+            return
+        finally:
+            self.sending = False
+        self._shut()
+        label = gettext(actor.language, "Undo")
+        action = {"label": label, "on_click": ComposerState.undo(queued.id)}
+        said = gettext(actor.language, "Sending in {n} s", n=UNDO_S)
+        yield rx.toast(said, action=action, duration=UNDO_S * 1000)
+
+    @rx.event
+    async def undo(self, outbox_id: int):
+        """Take the email back while it waits, and open it again."""
+        actor = await actor_of(self)
+        view = await asyncio.to_thread(queue.undo, actor, as_int(outbox_id))
+        await self._take(actor, view, "dock")
+
+    @rx.event
+    async def close(self):
+        """Close and keep the draft."""
+        self._shut()
+
+    @rx.event
+    async def discard(self):
+        """Close and throw the draft away."""
+        actor, draft_id = await actor_of(self), self.draft_id
+        self._shut()
+        if draft_id:
+            await asyncio.to_thread(drafts.discard, actor, draft_id)
+        return rx.toast(gettext(actor.language, "Draft discarded"))
+
+    async def _start(self, place: str, **wanted: Any) -> Any:
+        actor = await actor_of(self)
+        if not await asyncio.to_thread(mailboxes.list_mailboxes, actor):
+            said = gettext(actor.language, "Connect a mailbox first, then you can write from it.")
+            return [rx.toast(said), rx.redirect(routes.SETTINGS_SYNC)]
+        view = await asyncio.to_thread(drafts.new_draft, actor, **wanted)
+        await self._take(actor, view, place)
+        return None
+
+    async def _take(self, actor: Actor, view: Any, place: str) -> None:
+        found = await asyncio.to_thread(mailboxes.list_mailboxes, actor)
+        self.mailboxes = [Option(each.id, each.address) for each in found]
+        self.draft_id, self.place, self.from_id = view.id, place, view.mailbox_id
+        self.to, self.cc, self.bcc, self.subject = view.to, view.cc, view.bcc, view.subject
+        self.html = self._body = view.html
+        self._typed = {}
+        self.show_cc = bool(view.cc or view.bcc)
+        self.track_opens, self.track_clicks = view.track_opens, view.track_clicks
+        self.visibility, self.deal, self._deal_id = view.visibility, view.deal_title or "", view.deal_id
+        self.files = [
+            DraftFile(getattr(each, "id", getattr(each, "n", 0)), each.filename, i18n.format_size(each.size, actor.language))
+            for each in view.attachments
+        ]
+        self.title = view.subject or gettext(actor.language, "New email")
+        self.bad, self.wrong, self.saved, self.sending = [], view.error or "", "", False
+
+    async def _addresses_fit(self, actor: Actor) -> bool:
+        said = {name: self._typed.get(name, getattr(self, name)) for name in ("to", "cc", "bcc")}
+        bad = []
+        for text in said.values():
+            bad += [each.address for each in await asyncio.to_thread(drafts.check_addresses, text) if not each.ok]
+        self.bad = bad
+        if bad:
+            self.wrong = gettext(actor.language, "Check these addresses: {addresses}", addresses=", ".join(bad)[:200])
+        elif not any(text.strip() for text in said.values()):
+            self.wrong = gettext(actor.language, "Add a recipient, then send.")
+        return not self.wrong
+
+    async def _save(self) -> None:
+        actor = await actor_of(self)
+        said = {name: self._typed.get(name, getattr(self, name)) for name in FIELDS}
+        entered = drafts.DraftInput(
+            mailbox_id=self.from_id,
+            html=self._body,
+            track_opens=self.track_opens,
+            track_clicks=self.track_clicks,
+            visibility=self.visibility,
+            deal_id=self._deal_id,
+            **said,
+        )
+        await asyncio.to_thread(drafts.save, actor, self.draft_id, entered)
+        eyes = eyes_of(actor)
+        self.saved = gettext(actor.language, "Draft saved {time}", time=i18n.clock(actor.language, eyes.now, eyes.zone))
+
+    def _shut(self) -> None:
+        self.reset()

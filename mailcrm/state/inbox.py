@@ -1,0 +1,261 @@
+"""The mail page's list: which folder, which filter, which rows, which one is open.
+
+Rows are one page at a time; what changes often (unread, selected) is in small vars beside them. The open conversation
+is in state/thread.py, its people and deals in state/panel.py.
+"""
+
+import asyncio
+from typing import Any
+
+import reflex as rx
+
+from mailcrm.errors import MailcrmError, NotFound
+from mailcrm.services import i18n
+from mailcrm.services.access import Actor
+from mailcrm.services.i18n import gettext
+from mailcrm.services.mail import threads
+from mailcrm.services.mail.outbox import queue
+from mailcrm.state.coerce import as_int, as_text
+from mailcrm.state.outgoing import Outgoing, outgoing
+from mailcrm.state.panel import PanelState
+from mailcrm.state.present import Row, eyes_of, rows
+from mailcrm.state.session import actor_of
+from mailcrm.state.thread import ThreadState
+
+PAGE = 50
+RESIDENT = 200  # rows kept in a tab; more makes every change of the list slow (reflex.md §4)
+FILTERS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "unread": {"unread": True},
+    "opened": {"opened": True},
+    "clicked": {"clicked": True},
+    "tracked": {"tracked": True},
+    "deal": {"open_deal": True},
+}
+FOLDERS = ("inbox", "drafts", "outbox", "sent", "archive")
+
+
+class InboxState(rx.State):
+    """The list of conversations."""
+
+    folder: str = "inbox"
+    shown: str = "all"
+    query: str = ""
+    rows: list[Row] = []
+    outgoing: list[Outgoing] = []
+    unread_ids: list[int] = []
+    selected: int = 0
+    position: str = ""
+    cursor: str = ""
+    total_unread: str = ""
+    loading: bool = True
+    failed: str = ""
+
+    @rx.event
+    async def open_page(self):
+        """Show the folder of the address, and the conversation when the address names one."""
+        path = self.router.url.path.strip("/").split("/")
+        self.folder = path[0] if path[0] in FOLDERS else "inbox"
+        self.query = as_text(self.router.url.query_parameters.get("q", ""), 200)
+        if self.router.url.query_parameters.get("filter", "") in FILTERS:
+            self.shown = self.router.url.query_parameters["filter"]
+        self.loading, self.failed = True, ""
+        thread_id = as_int(getattr(self, "thread_arg", "")) if path[0] == "thread" else 0
+        if path[0] != "thread":
+            await self._close()
+        yield
+        actor = await actor_of(self)
+        await self._fill(actor)
+        if thread_id:
+            async for event in self._open(actor, thread_id):
+                yield event
+
+    @rx.event
+    async def refresh(self):
+        """Read the list and the open conversation again; rows that did not change stay as they are."""
+        actor = await actor_of(self)
+        await self._fill(actor)
+        if self.selected:
+            thread = await self.get_state(ThreadState)
+            panel = await self.get_state(PanelState)
+            try:
+                await thread._show(actor, self.selected)
+                await panel._show(actor, self.selected)
+            except NotFound:
+                await self._close()
+
+    @rx.event
+    async def choose(self, shown: str):
+        """Filter the list."""
+        self.shown = shown if isinstance(shown, str) and shown in FILTERS else "all"
+        self.loading = True
+        yield
+        await self._fill(await actor_of(self))
+
+    @rx.event
+    async def clear(self):
+        """Show everything again."""
+        self.shown, self.query = "all", ""
+        await self._fill(await actor_of(self))
+
+    @rx.event
+    async def more(self):
+        """Add the next page below the rows."""
+        if not self.cursor or len(self.rows) >= RESIDENT:
+            return
+        actor = await actor_of(self)
+        eyes = eyes_of(actor)
+        page = await asyncio.to_thread(threads.list_threads, actor, **self._criteria(), cursor=self.cursor, limit=PAGE)
+        after = next((row.day for row in reversed(self.rows) if row.day), "")
+        known = {row.id for row in self.rows}
+        self.rows = self.rows + [row for row in rows(page.rows, eyes, after) if row.id not in known]
+        self.unread_ids = self.unread_ids + [row.id for row in page.rows if row.unread]
+        self.cursor = page.next_cursor or ""
+
+    @rx.event(supersedes=True)
+    async def select(self, thread_id: int):
+        """Open a conversation beside the list."""
+        actor = await actor_of(self)
+        async for event in self._open(actor, as_int(thread_id)):
+            yield event
+
+    @rx.event
+    async def back(self):
+        """Close the conversation (a phone shows the list again)."""
+        await self._close()
+
+    @rx.event
+    async def step(self, by: int):
+        """Open the next or the previous conversation."""
+        ids = [row.id for row in self.rows]
+        at = ids.index(self.selected) if self.selected in ids else -1
+        to = at + (1 if by == 1 else -1)
+        if 0 <= to < len(ids):
+            return InboxState.select(ids[to])
+        return None
+
+    @rx.event(background=True)
+    async def seen(self, thread_id: int):
+        """Mark the conversation read once it was open for a second."""
+        await asyncio.sleep(1)
+        async with self:
+            actor = await actor_of(self)
+            still = self.selected == thread_id and thread_id in self.unread_ids
+        if not still:
+            return
+        await asyncio.to_thread(threads.mark_read, actor, as_int(thread_id), True)
+        async with self:
+            self.unread_ids = [each for each in self.unread_ids if each != thread_id]
+
+    @rx.event
+    async def unread(self):
+        """Mark the open conversation unread."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(threads.mark_read, actor, self.selected, False)
+        self.unread_ids = [*self.unread_ids, self.selected]
+        await self._close()
+
+    @rx.event
+    async def archive(self):
+        """Archive the open conversation, or take it out of the archive; offers Undo."""
+        return await self._take(threads.archive, self.folder != "archive")
+
+    @rx.event
+    async def delete(self):
+        """Delete the open conversation; offers Undo."""
+        return await self._take(threads.delete)
+
+    @rx.event
+    async def put_back(self, thread_id: int, verb: str):
+        """Undo archiving or deleting."""
+        actor = await actor_of(self)
+        if verb == "delete":
+            await asyncio.to_thread(threads.restore, actor, as_int(thread_id))
+        else:
+            await asyncio.to_thread(threads.archive, actor, as_int(thread_id), verb == "unarchive")
+        await self._fill(actor)
+
+    @rx.event
+    async def cancel_send(self, outbox_id: int):
+        """Take a waiting email back to the drafts."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(queue.undo, actor, as_int(outbox_id))
+        await self._fill(actor)
+
+    @rx.event
+    async def retry_send(self, outbox_id: int):
+        """Try a failed email again."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(queue.retry, actor, as_int(outbox_id))
+        await self._fill(actor)
+
+    def _criteria(self) -> dict[str, Any]:
+        folder = self.folder if self.folder in ("inbox", "sent", "archive") else "inbox"
+        return {"folder": "all" if self.query else folder, "query": self.query, **FILTERS[self.shown]}
+
+    async def _fill(self, actor: Actor) -> None:
+        eyes = eyes_of(actor)
+        self.failed = ""
+        try:
+            if self.folder in ("drafts", "outbox"):
+                listed = queue.list_drafts if self.folder == "drafts" else queue.list_outbox
+                found = await asyncio.to_thread(listed, actor)
+                self.outgoing = [outgoing(each, eyes) for each in found]
+                self.rows, self.cursor = [], ""
+            else:
+                count = min(max(PAGE, len(self.rows)), RESIDENT)
+                page = await asyncio.to_thread(threads.list_threads, actor, **self._criteria(), limit=count)
+                made, unread = rows(page.rows, eyes), [row.id for row in page.rows if row.unread]
+                if made != self.rows:
+                    self.rows = made
+                if unread != self.unread_ids:
+                    self.unread_ids = unread
+                self.outgoing, self.cursor = [], page.next_cursor or ""
+                self.total_unread = i18n.number(actor.language, page.total_unread) if page.total_unread else ""
+        except MailcrmError as error:
+            self.failed = i18n.sentence(error, actor.language)
+        self.loading = False
+        self._place()
+
+    async def _open(self, actor: Actor, thread_id: int) -> Any:
+        thread = await self.get_state(ThreadState)
+        panel = await self.get_state(PanelState)
+        await thread._show(actor, thread_id, fresh=True)
+        self.selected = thread_id
+        self._place()
+        yield
+        await panel._show(actor, thread_id)
+        if thread_id in self.unread_ids:
+            yield InboxState.seen(thread_id)
+
+    async def _close(self) -> None:
+        self.selected, self.position = 0, ""
+        (await self.get_state(ThreadState))._clear()
+        (await self.get_state(PanelState))._clear()
+
+    async def _take(self, verb: Any, *args: Any) -> Any:
+        actor, taken = await actor_of(self), self.selected
+        if not taken:
+            return None
+        ids = [row.id for row in self.rows]
+        at = ids.index(taken) if taken in ids else -1
+        await asyncio.to_thread(verb, actor, taken, *args)
+        await self._fill(actor)
+        left = [row.id for row in self.rows]
+        follow = left[min(at, len(left) - 1)] if left and at >= 0 else 0
+        if verb is threads.delete:
+            said, undo = gettext(actor.language, "Conversation deleted"), "delete"
+        elif args and args[0]:
+            said, undo = gettext(actor.language, "Conversation archived"), "archive"
+        else:
+            said, undo = gettext(actor.language, "Conversation moved to the inbox"), "unarchive"
+        action = {"label": gettext(actor.language, "Undo"), "on_click": InboxState.put_back(taken, undo)}
+        toast = rx.toast(said, action=action, duration=8000)
+        if follow:
+            return [toast, InboxState.select(follow)]
+        await self._close()
+        return toast
+
+    def _place(self) -> None:
+        ids = [row.id for row in self.rows]
+        self.position = f"{ids.index(self.selected) + 1} / {len(ids)}" if self.selected in ids else ""

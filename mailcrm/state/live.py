@@ -1,0 +1,88 @@
+"""Changes arrive by themselves: one task of the web process reads hints and wakes the tabs they concern.
+
+Hints carry ids and topics only; the woken handler reads again what its actor may see, through the Gate like any
+event. With several web processes each wakes its own tabs. Does not run sync: that is the worker.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import reflex as rx
+from reflex_base.event import Event
+
+from mailcrm.services import live
+from mailcrm.state.session import LANGUAGES, TABS
+
+POLL_S = 0.5  # a person calls it "at once"; one indexed read of 0.1 ms
+log = logging.getLogger("mailcrm.live")
+
+
+class LiveState(rx.State):
+    """Fans a hint out to the states that show its topic."""
+
+    @rx.event
+    async def pushed(self, topics: str):
+        """Refresh what the tab shows of these topics."""
+        from mailcrm.state.bell import BellState
+        from mailcrm.state.board import BoardState
+        from mailcrm.state.deal import DealState
+        from mailcrm.state.inbox import InboxState
+        from mailcrm.state.nav import NavState
+        from mailcrm.state.people import PeopleState
+        from mailcrm.state.person import PersonState
+        from mailcrm.state.settings import MailboxesState
+
+        wanted = set(topics.split(",")) if isinstance(topics, str) else set()
+        path = self.router.url.path
+        events: list[Any] = []
+        if wanted & {"mail", "sync", "outbox", "crm"}:
+            events.append(NavState.refresh)
+        if wanted & {"notifications", "tracking"}:
+            events.append(BellState.refresh)
+        if wanted & {"mail", "outbox", "tracking", "crm"}:
+            if path.startswith("/deal/"):
+                events.append(DealState.refresh)
+            elif path.startswith("/person/"):
+                events.append(PersonState.refresh)
+            elif path == "/deals":
+                events.append(BoardState.refresh)
+            elif path == "/people":
+                events.append(PeopleState.refresh)
+            elif path == "/" or path.split("/")[1] in ("inbox", "drafts", "outbox", "sent", "archive", "thread"):
+                events.append(InboxState.refresh)
+        if "sync" in wanted and path.startswith("/settings/email-sync"):
+            events.append(MailboxesState.refresh)
+        return events
+
+
+async def notifier(app: rx.App) -> None:
+    """Poll the hints until the server stops; a failure is logged and tried again."""
+    last = await asyncio.to_thread(live.newest_id)
+    while True:
+        await asyncio.sleep(POLL_S)
+        try:
+            last = await _once(app, last)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("live hints could not be read")
+            await asyncio.sleep(5)
+
+
+async def _once(app: rx.App, last: int) -> int:
+    hints = await asyncio.to_thread(live.since, last)
+    topics_of: dict[int, set[str]] = {}
+    for hint_id, user_id, topic in hints:
+        last = max(last, hint_id)
+        for each in (user_id,) if user_id is not None else tuple(TABS):
+            topics_of.setdefault(each, set()).add(topic)
+    for user_id, topics in topics_of.items():
+        for token in list(TABS.get(user_id, ())):
+            if token not in app.event_namespace.token_to_sid:
+                TABS[user_id].discard(token)
+                LANGUAGES.pop(token, None)
+                continue
+            event = Event.from_event_type(LiveState.pushed(",".join(sorted(topics))))[0]
+            await app.event_processor.enqueue(token, event)
+    return last

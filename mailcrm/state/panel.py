@@ -1,0 +1,154 @@
+"""The CRM panel beside a conversation: its person, its deal, who may see it, what happened lately."""
+
+import asyncio
+from typing import Any
+
+import reflex as rx
+
+from mailcrm.errors import MailcrmError
+from mailcrm.services.access import Actor
+from mailcrm.services.crm import people
+from mailcrm.services.crm.linking import link as linking
+from mailcrm.services.crm.linking import panel as panels
+from mailcrm.services.i18n import gettext
+from mailcrm.services.mail import threads
+from mailcrm.state.coerce import as_form, as_int, as_text
+from mailcrm.state.present import DealRow, Item, PersonRow, Step, deal, eyes_of, item, person, steps
+from mailcrm.state.session import actor_of
+
+NOBODY = PersonRow(0, "", "", "", "", "", "", 0, "")
+
+
+class PanelState(rx.State):
+    """What the open conversation is linked to."""
+
+    thread_id: int = 0
+    shown: bool = False
+    person: PersonRow = NOBODY
+    unknown: str = ""
+    unknown_address: str = ""
+    prefill_name: str = ""
+    prefill_organization: str = ""
+    deals: list[DealRow] = []
+    link_ids: dict[str, int] = {}
+    steps: list[Step] = []
+    candidates: list[DealRow] = []
+    visibility: str = "private"
+    can_change: bool = False
+    recent: list[Item] = []
+    found: list[DealRow] = []
+    adding: bool = False
+    picking: bool = False
+
+    @rx.event
+    async def toggle(self):
+        """Show or hide the panel where the window is too narrow for it."""
+        self.shown = not self.shown
+
+    @rx.event
+    async def set_adding(self, on: bool):
+        """Open or close the form for a new contact."""
+        self.adding = on is True
+
+    @rx.event
+    async def set_picking(self, on: bool):
+        """Open or close the list of deals."""
+        self.picking = on is True
+        if self.picking:
+            await self._find(await actor_of(self), "")
+
+    @rx.event(supersedes=True)
+    async def find(self, text: str):
+        """List the deals that match."""
+        await self._find(await actor_of(self), as_text(text, 100))
+
+    @rx.event
+    async def link(self, deal_id: int):
+        """Link the conversation to a deal."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(linking.link_thread, actor, self.thread_id, deal_id=as_int(deal_id))
+        self.picking = False
+        await self._show(actor, self.thread_id)
+        return _refresh_list()
+
+    @rx.event
+    async def unlink(self, deal_id: int):
+        """Take the link to a deal away; it is remembered, so nothing links it again by itself (M30)."""
+        actor = await actor_of(self)
+        link_id = self.link_ids.get(str(as_int(deal_id)), 0)
+        await asyncio.to_thread(linking.unlink, actor, link_id)
+        await self._show(actor, self.thread_id)
+        action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.relink(link_id)}
+        return [rx.toast(gettext(actor.language, "Deal unlinked"), action=action, duration=8000), _refresh_list()]
+
+    @rx.event
+    async def relink(self, link_id: int):
+        """Undo an unlinking."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(linking.relink, actor, as_int(link_id))
+        await self._show(actor, self.thread_id)
+        return _refresh_list()
+
+    @rx.event
+    async def add_contact(self, form: dict):
+        """Make a contact from the form and link the conversation to it."""
+        actor, fields = await actor_of(self), as_form(form)
+        made = await asyncio.to_thread(
+            people.create_person,
+            actor,
+            name=fields.get("name", ""),
+            addresses=(fields.get("address", ""),) if fields.get("address") else (),
+            organization=fields.get("organization", ""),
+            job_title=fields.get("job_title", ""),
+        )
+        await asyncio.to_thread(linking.link_thread, actor, self.thread_id, person_id=_id_of(made))
+        self.adding = False
+        await self._show(actor, self.thread_id)
+        return rx.toast(gettext(actor.language, "Contact added"))
+
+    @rx.event
+    async def set_visibility(self):
+        """Share the conversation with the team, or make it private again (M26)."""
+        actor = await actor_of(self)
+        to = "shared" if self.visibility == "private" else "private"
+        await asyncio.to_thread(threads.set_visibility, actor, self.thread_id, to)
+        await self._show(actor, self.thread_id)
+        return _refresh_list()
+
+    async def _find(self, actor: Actor, text: str) -> None:
+        eyes = eyes_of(actor)
+        self.found = [deal(each, eyes) for each in await asyncio.to_thread(panels.search_deals, actor, text)]
+
+    async def _show(self, actor: Actor, thread_id: int) -> None:
+        eyes = eyes_of(actor)
+        if thread_id != self.thread_id:
+            self.adding = self.picking = False
+        self.thread_id = thread_id
+        try:
+            view = await asyncio.to_thread(panels.panel, actor, thread_id)
+        except MailcrmError:
+            self._clear()
+            return
+        self.person = person(view.person) if view.person is not None else NOBODY
+        self.unknown = (view.unknown.name or view.unknown.address) if view.unknown is not None else ""
+        self.unknown_address = view.unknown.address if view.unknown is not None else ""
+        self.prefill_name, self.prefill_organization = view.prefill_name or "", view.prefill_organization or ""
+        self.deals = [deal(view.deal, eyes)] if view.deal is not None else []
+        self.link_ids = {str(each.target_id): each.id for each in view.links if each.kind == "deal"}
+        self.steps = steps(view.deal_steps or (), eyes)
+        self.candidates = [deal(each, eyes) for each in view.candidates]
+        self.visibility, self.can_change = view.visibility, view.can_change
+        self.recent = [item(each, eyes, at) for at, each in enumerate(view.recent)]
+
+    def _clear(self) -> None:
+        self.reset()
+
+
+def _id_of(made: Any) -> int:
+    return made.card.id if hasattr(made, "card") else made.id
+
+
+def _refresh_list() -> Any:
+    from mailcrm.state.inbox import InboxState  # the list imports the panel
+
+    return InboxState.refresh

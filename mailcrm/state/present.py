@@ -1,0 +1,378 @@
+"""From views to what a screen shows: times, money and names in the reader's language and zone.
+
+Pure: `Eyes` carries the language, the zone and the present. Rows are frozen dataclasses of texts and flags; no message
+body is ever in one (decisions 10). Does not load anything.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from mailcrm import routes
+from mailcrm.services import i18n
+from mailcrm.services.access import Actor
+from mailcrm.services.i18n import gettext, ngettext
+
+FRESH = timedelta(minutes=5)  # DESIGN §4: a pulse dot for what just happened
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Who reads, where and when."""
+
+    language: str
+    zone: tzinfo
+    now: datetime
+
+    def t(self, msgid: str, **params: object) -> str:
+        """Return a text whose msgid was marked where it is listed."""
+        return gettext(self.language, msgid, **params)
+
+
+def eyes_of(actor: Actor) -> Eyes:
+    """Return the actor's language, zone and present."""
+    return Eyes(actor.language, i18n.zone(actor.time_zone), datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The tracking marks of a message; `message_id` 0 when it is not tracked."""
+
+    message_id: int = 0
+    opens_on: bool = False
+    clicks_on: bool = False
+    opens: int = 0
+    clicks: int = 0
+    fresh: bool = False
+    opens_label: str = ""
+    clicks_label: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A conversation in a list."""
+
+    id: int
+    who: str
+    count: int
+    when: str
+    subject: str
+    snippet: str
+    failed: bool
+    initials: str
+    hue: int
+    day: str
+    deal: str
+    attachment: bool
+    private: bool
+    mark: Mark
+    label: str
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """An attachment."""
+
+    name: str
+    head: str
+    tail: str
+    size: str
+    href: str
+
+
+@dataclass(frozen=True)
+class MessageRow:
+    """A message in the reading pane or a timeline."""
+
+    id: int
+    thread_id: int
+    who: str
+    address: str
+    mine: bool
+    recipients: str
+    when: str
+    subject: str
+    snippet: str
+    initials: str
+    hue: int
+    body: str
+    body_remote: str
+    files: tuple[FileRow, ...]
+    mark: Mark
+    private: bool
+    gone: bool
+    owner: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of a pipeline as a step."""
+
+    id: int
+    name: str
+    state: str
+    days: str
+    done: bool
+
+
+@dataclass(frozen=True)
+class DealRow:
+    """A deal on a card, in a list or in the panel."""
+
+    id: int
+    title: str
+    value: str
+    stage: str
+    stage_id: int
+    organization: str
+    person: str
+    owner: str
+    owner_initials: str
+    status: str
+    close: str
+    days: str
+    href: str
+    last_mail: str
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """A person in a list or in the panel."""
+
+    id: int
+    name: str
+    job: str
+    organization: str
+    address: str
+    phone: str
+    initials: str
+    hue: int
+    href: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of a timeline: a message, or a sentence about something that happened."""
+
+    key: str
+    kind: str
+    icon: str
+    text: str
+    when: str
+    message: MessageRow | None
+    has_message: bool
+
+
+def initials(name: str) -> str:
+    """Return one or two letters; the family name's characters for Japanese and Chinese names (DESIGN §9)."""
+    words = [word.strip("\"'“”()[]<>.,;:") for word in name.replace("@", " ").split()]
+    words = [word for word in words if word]
+    if not words:
+        return "?"
+    first = words[0][0]
+    if "\u3040" <= first <= "\u9fff" or "\uac00" <= first <= "\ud7af":
+        return words[0][:2]
+    last = words[-1][0] if len(words) > 1 and "@" not in name else ""
+    return (first + last).upper()
+
+
+def hue(text: str) -> int:
+    """Return a stable colour number from 0 to 7 for an address or a name."""
+    return sum(ord(char) * (at + 7) for at, char in enumerate(text.lower())) % 8
+
+
+def mark(tracking: Any, message_id: int | None, eyes: Eyes) -> Mark:
+    """Return the marks of a TrackingView."""
+    if tracking is None or not message_id:
+        return Mark()
+    latest = max(filter(None, (tracking.last_opened_at, tracking.last_clicked_at)), default=None)
+    return Mark(
+        message_id=message_id,
+        opens_on=tracking.on_opens,
+        clicks_on=tracking.on_clicks,
+        opens=tracking.opens,
+        clicks=tracking.clicks,
+        fresh=latest is not None and eyes.now - latest < FRESH,
+        opens_label=_times(eyes, tracking.opens, "Not opened yet", "Opened once", "Opened {n} times"),
+        clicks_label=_times(eyes, tracking.clicks, "Not clicked yet", "Clicked once", "Clicked {n} times"),
+    )
+
+
+def _times(eyes: Eyes, n: int, none: str, one: str, many: str) -> str:
+    return eyes.t(none) if not n else eyes.t(one) if n == 1 else eyes.t(many, n=i18n.number(eyes.language, n))
+
+
+_MARKED = (
+    i18n.N_("Not opened yet"),
+    i18n.N_("Opened once"),
+    i18n.N_("Opened {n} times"),
+    i18n.N_("Not clicked yet"),
+    i18n.N_("Clicked once"),
+    i18n.N_("Clicked {n} times"),
+)
+
+
+def rows(page_rows: Any, eyes: Eyes, after: str = "") -> list[Row]:
+    """Return the rows of a page, each first row of a day carrying its heading; `after` is the heading before them."""
+    made: list[Row] = []
+    for view in page_rows:
+        heading = i18n.day_heading(eyes.language, view.last_at, eyes.now, eyes.zone)
+        made.append(_row(view, eyes, heading if heading != after else ""))
+        after = heading
+    return made
+
+
+def _row(view: Any, eyes: Eyes, day: str) -> Row:
+    when = i18n.short_day(eyes.language, view.last_at, eyes.now, eyes.zone)
+    subject = view.subject or gettext(eyes.language, "(no subject)")
+    failed = view.failed or ""
+    parts = [gettext(eyes.language, "Unread") if view.unread else "", view.names, subject, when, view.deal_title or ""]
+    if view.has_attachments:
+        parts.append(gettext(eyes.language, "attachment"))
+    return Row(
+        id=view.id,
+        who=view.names,
+        count=view.message_count if view.message_count > 1 else 0,
+        when=when,
+        subject=subject,
+        snippet=failed or view.snippet,
+        failed=bool(failed),
+        initials=initials(view.names.removeprefix(gettext(eyes.language, "To: {names}", names=""))),
+        hue=hue(view.names),
+        day=day,
+        deal=view.deal_title or "",
+        attachment=view.has_attachments,
+        private=view.visibility == "private",
+        mark=mark(view.tracking, view.last_outbound_message_id, eyes),
+        label=", ".join(part for part in parts if part),
+    )
+
+
+def message(view: Any, eyes: Eyes) -> MessageRow:
+    """Return a message card."""
+    name = view.sender.name or view.sender.address
+    return MessageRow(
+        id=view.id,
+        thread_id=view.thread_id,
+        who=gettext(eyes.language, "You") if view.own and view.direction == "out" else name,
+        address=view.sender.address,
+        mine=view.direction == "out",
+        recipients=_recipients(view, eyes),
+        when=i18n.long_day(eyes.language, view.at, eyes.now, eyes.zone),
+        subject=view.subject or gettext(eyes.language, "(no subject)"),
+        snippet=view.snippet,
+        initials=initials(name),
+        hue=hue(view.sender.address),
+        body=routes.message_body(view.id),
+        body_remote=routes.message_body(view.id, remote=True),
+        files=tuple(_file(view.id, each, eyes) for each in view.attachments if not each.inline),
+        mark=mark(view.tracking, view.id, eyes),
+        private=view.visibility == "private",
+        gone=view.gone,
+        owner="" if view.own else view.owner_name,
+    )
+
+
+def _recipients(view: Any, eyes: Eyes) -> str:
+    to = ", ".join(each.name or each.address for each in view.to)
+    cc = ", ".join(each.name or each.address for each in view.cc)
+    bcc = ", ".join(each.name or each.address for each in view.bcc)
+    said = gettext(eyes.language, "to {names}", names=to) if to else ""
+    said += gettext(eyes.language, ", cc {names}", names=cc) if cc else ""
+    said += gettext(eyes.language, ", bcc {names}", names=bcc) if bcc else ""
+    return said.lstrip(", ")
+
+
+def _file(message_id: int, view: Any, eyes: Eyes) -> FileRow:
+    name = view.filename or gettext(eyes.language, "Unnamed file")
+    cut = max(len(name) - 8, 0) if len(name) > 20 else len(name)
+    return FileRow(name, name[:cut], name[cut:], i18n.format_size(view.size, eyes.language), routes.attachment(message_id, view.n))
+
+
+def deal(view: Any, eyes: Eyes) -> DealRow:
+    """Return a deal's card."""
+    close = i18n.short_day(eyes.language, view.expected_close, eyes.now, eyes.zone) if view.expected_close else ""
+    days = "" if view.days_in_stage is None else ngettext(eyes.language, "{n} day", "{n} days", view.days_in_stage)
+    last = i18n.short_day(eyes.language, view.last_email_at, eyes.now, eyes.zone) if view.last_email_at else ""
+    return DealRow(
+        id=view.id,
+        title=view.title,
+        value=i18n.format_money(view.value_minor, view.currency, eyes.language),
+        stage=view.stage,
+        stage_id=view.stage_id or 0,
+        organization=view.organization or "",
+        person=view.person or "",
+        owner=view.owner or "",
+        owner_initials=initials(view.owner or "?")[:1],
+        status=view.status,
+        close=close,
+        days=days,
+        href=routes.deal(view.id),
+        last_mail=last,
+        mark=mark(view.tracking, -1 if view.tracking else 0, eyes),
+    )
+
+
+def person(view: Any) -> PersonRow:
+    """Return a person's card."""
+    return PersonRow(
+        id=view.id,
+        name=view.name,
+        job=view.job_title or "",
+        organization=view.organization or "",
+        address=view.address or "",
+        phone=view.phone or "",
+        initials=initials(view.name),
+        hue=hue(view.address or view.name),
+        href=routes.person(view.id),
+    )
+
+
+def steps(stages: Any, eyes: Eyes) -> list[Step]:
+    """Return a pipeline's stages as steps."""
+    made = []
+    for each in stages:
+        state = {"current": "here"}.get(each.state, each.state)
+        days = "" if each.days is None else gettext(eyes.language, "{n} d", n=i18n.number(eyes.language, each.days))
+        made.append(Step(each.id, each.name, state, days, state in ("done", "here")))
+    return made
+
+
+#: What a timeline says: the services' text codes and their sentences.
+SAID = {
+    "open": ("eye", i18n.N_("A recipient opened “{subject}”")),
+    "click": ("mouse-pointer-click", i18n.N_("A recipient clicked “{link}”")),
+    "stage": ("arrow-right-left", i18n.N_("{who} moved the deal from {before} to {after}")),
+    "created": ("plus", i18n.N_("{who} created the deal")),
+    "won": ("trophy", i18n.N_("{who} marked the deal as won")),
+    "lost": ("thumbs-down", i18n.N_("{who} marked the deal as lost")),
+    "reopened": ("undo-2", i18n.N_("{who} reopened the deal")),
+}
+
+
+class _Gaps(dict[str, Any]):
+    """Parameters of a sentence; one that is missing reads as nothing."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def item(view: Any, eyes: Eyes, at: int) -> Item:
+    """Return a line of a timeline."""
+    shown = message(view.message, eyes) if view.message is not None else None
+    icon, sentence = SAID.get(view.text_code or view.kind, ("circle-dot", ""))
+    if shown is not None:
+        icon = "send" if shown.mine else "reply"
+    kind = ("out" if shown.mine else "in") if shown is not None else view.kind
+    said = eyes.t(sentence).format_map(_Gaps(view.params or {})) if sentence else ""
+    return Item(
+        key=f"{view.kind}-{shown.id if shown else at}-{int(view.at.timestamp())}",
+        kind=kind,
+        icon=icon,
+        text=said,
+        when=i18n.long_day(eyes.language, view.at, eyes.now, eyes.zone) if shown is not None
+        else i18n.short_day(eyes.language, view.at, eyes.now, eyes.zone),
+        message=shown,
+        has_message=shown is not None,
+    )

@@ -1,0 +1,71 @@
+"""The open conversation: its messages' heads, which are unfolded, which may show remote images.
+
+Bodies are never here: a frame loads each from its own route (decisions 10).
+"""
+
+import asyncio
+
+import reflex as rx
+
+from mailcrm.errors import MailcrmError
+from mailcrm.services import i18n
+from mailcrm.services.access import Actor
+from mailcrm.services.mail import threads
+from mailcrm.state.coerce import as_int
+from mailcrm.state.present import MessageRow, eyes_of, message
+
+
+class ThreadState(rx.State):
+    """The conversation in the reading pane."""
+
+    id: int = 0
+    subject: str = ""
+    own: bool = True
+    messages: list[MessageRow] = []
+    last_id: int = 0
+    reply_to: str = ""
+    open_ids: list[int] = []
+    remote_ids: list[int] = []
+    failed: str = ""
+
+    @rx.event
+    async def unfold(self, message_id: int):
+        """Unfold or fold a message."""
+        message_id = as_int(message_id)
+        if message_id in self.open_ids:
+            self.open_ids = [each for each in self.open_ids if each != message_id]
+        elif any(row.id == message_id for row in self.messages):
+            self.open_ids = [*self.open_ids, message_id]
+
+    @rx.event
+    async def show_remote(self, message_id: int):
+        """Show one message's remote images, for this view only."""
+        self.remote_ids = [*self.remote_ids, as_int(message_id)]
+
+    async def _show(self, actor: Actor, thread_id: int, *, fresh: bool = False) -> None:
+        eyes = eyes_of(actor)
+        self.failed = ""
+        try:
+            view = await asyncio.to_thread(threads.open_thread, actor, thread_id)
+        except MailcrmError as error:
+            self._clear()
+            self.failed = i18n.sentence(error, actor.language)
+            return
+        made = [message(each, eyes) for each in view.messages]
+        before = {row.id for row in self.messages}
+        self.id, self.own = view.id, view.own
+        self.subject = view.subject or i18n.gettext(actor.language, "(no subject)")
+        if made != self.messages:
+            self.messages = made
+        self.last_id = made[-1].id if made else 0
+        others = [row.who for row in reversed(made) if not row.mine]
+        self.reply_to = others[0] if others else made[-1].recipients if made else ""
+        if fresh:
+            unread = [each.id for each in view.messages if not each.read]
+            self.open_ids = list(dict.fromkeys([*unread, self.last_id]))
+            self.remote_ids = []
+        else:
+            self.open_ids = [*self.open_ids, *(row.id for row in made if row.id not in before)]
+
+    def _clear(self) -> None:
+        self.reset()

@@ -106,8 +106,9 @@ def _check(piece: str) -> AddressCheck:
         name, _, address = text[:-1].rpartition("<")
     elif " " in text and "@" in text.rsplit(" ", 1)[1]:
         name, _, address = text.rpartition(" ")  # a name and an address without brackets
-    address = _lower_domain(address.strip())
-    return AddressCheck(address, _unquoted(name.strip()), is_address(address) and not has_control)
+    address, name = _lower_domain(address.strip()), name.strip()
+    looks_like_field = ":" in name and not name.startswith('"')  # "Bcc: a@b.c", or an RFC 5322 group
+    return AddressCheck(address, _unquoted(name), is_address(address) and not has_control and not looks_like_field)
 
 
 def _lower_domain(address: str) -> str:

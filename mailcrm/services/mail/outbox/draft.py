@@ -27,6 +27,7 @@ from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.i18n import zone
+from mailcrm.services.mail import blobs
 from mailcrm.services.mail.outbox import quote, rows
 from mailcrm.services.mail.outbox.addresses import check_addresses as _check
 from mailcrm.services.mail.outbox.addresses import clean
@@ -65,7 +66,7 @@ def new_draft(
         original = None
         if mode != "new":
             original = access.load(session, Message, reply_to_message_id, access.visible_message(actor))
-    raw = rows.load_blob(original.blob_sha) if original is not None else b""
+    raw = blobs.get(original.blob_sha) if original is not None else b""
     parsed = _parsed(raw)
     files = _original_files(raw, parsed) if mode == "forward" and parsed else []
     with transaction() as session:

@@ -16,6 +16,7 @@ from mailcrm.services.mail.outbox.addresses import clean, format_addresses
 from mailcrm.services.mail.outbox.html import QUOTE_CLASS, escape, paragraphs
 from mailcrm.services.mail.parse.values import ParsedMessage
 
+MAX_LINES = 3000
 MAX_QUOTE = 100_000  # characters; a longer original is cut, the whole of it stays in the thread
 _PREFIXES = re.compile(r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ref|返信|回复|回覆|答复)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE)
 _FORWARDS = re.compile(r"^\s*(?:(?:fwd?|wg|tr|転送|转发|轉寄)\s*[:：]\s*)+", re.IGNORECASE)
@@ -59,7 +60,8 @@ def quote_forward(parsed: ParsedMessage, at: datetime, *, language: str, zone: t
 
 
 def _block(text: str) -> str:
-    return f'<blockquote class="{QUOTE_CLASS}">{paragraphs(text[:MAX_QUOTE].rstrip())}</blockquote>'
+    kept = "\n".join(text[:MAX_QUOTE].splitlines()[:MAX_LINES]).rstrip()
+    return f'<blockquote class="{QUOTE_CLASS}">{paragraphs(kept)}</blockquote>'
 
 
 def _people(addresses: tuple[object, ...]) -> str:

@@ -11,6 +11,7 @@ from mailcrm.errors import SENTENCES
 from mailcrm.models import Deal, Mailbox, Message, Outbox, OutboxAttachment, OutboxRecipient
 from mailcrm.services import access
 from mailcrm.services.access import Actor
+from mailcrm.services.mail import blobs, store
 from mailcrm.services.mail.outbox.addresses import format_addresses
 from mailcrm.services.mail.outbox.consent import untracked_recipients
 from mailcrm.services.mail.outbox.html import QUOTE_CLASS, text_of
@@ -95,16 +96,9 @@ def write_recipients(session: Session, row: Outbox, role: str, people: list[tupl
 
 def keep_blob(session: Session, data: bytes) -> str:
     """Store bytes in the blob store and note them in the caller's transaction; return their name."""
-    from mailcrm.services.mail import blobs
-
-    return blobs.put(session, data)
-
-
-def load_blob(sha: str) -> bytes:
-    """Load bytes from the blob store."""
-    from mailcrm.services.mail import blobs
-
-    return blobs.get(sha)
+    sha = blobs.put(data)
+    store.save_blobs(session, {sha: len(data)})
+    return sha
 
 
 def media_type(text: str) -> str:

@@ -11,7 +11,7 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -170,7 +170,9 @@ def _ascii_address(address: str) -> tuple[str, bool]:
     return f"{local}{at}{domain}", not local.isascii()
 
 
-def _data(client: _Smtp, message: bytes, data_timeout: float, spec: ServerSpec) -> None:
+def _data(
+    client: _Smtp, message: bytes, data_timeout: float, spec: ServerSpec, before_dot: Callable[[], None] | None
+) -> None:
     """Send the message; everything up to the dot raises plain errors, everything from it on DeliveryUnknown."""
     client.putcmd("data")
     code, text = client.getreply()
@@ -182,6 +184,12 @@ def _data(client: _Smtp, message: bytes, data_timeout: float, spec: ServerSpec) 
     assert client.sock is not None
     client.sock.settimeout(data_timeout)
     client.send(body)
+    if before_dot is not None:
+        try:
+            before_dot()
+        except BaseException:
+            client.close()  # without the dot: the server throws the message away
+            raise
     try:
         client.send(b".\r\n")
         code, text = client.getreply()
@@ -205,12 +213,14 @@ def deliver(
     timeout: float = CONNECT_S,
     data_timeout: float = DATA_S,
     context: ssl.SSLContext | None = None,
+    before_dot: Callable[[], None] | None = None,
 ) -> Delivery:
     """Hand `message` to the server once, for as many of `rcpt_to` as it takes.
 
     Raises, all before the final dot and so safe to try again: TransientError (4xx, network), NeedsReconnect
     (credentials), PermanentError (5xx, or every recipient refused). Raises DeliveryUnknown when the connection broke
     from the final dot on. A refusal after the dot is a reply like any other: not delivered.
+    `before_dot` is called when all but the final dot was sent; what it raises ends the attempt undelivered.
     """
     for address in (mail_from, *rcpt_to):
         refuse_control("address", address)
@@ -218,7 +228,7 @@ def deliver(
             raise PermanentError("input.invalid", value=address, field="address")
     with _session(spec, password, allow_private=allow_private, timeout=timeout, context=context) as client:
         try:
-            return _transaction(client, spec, mail_from, rcpt_to, message, data_timeout)
+            return _transaction(client, spec, mail_from, rcpt_to, message, data_timeout, before_dot)
         except MailcrmError:
             raise
         except (smtplib.SMTPException, OSError, EOFError, ValueError) as exc:
@@ -226,7 +236,13 @@ def deliver(
 
 
 def _transaction(
-    client: _Smtp, spec: ServerSpec, mail_from: str, rcpt_to: Sequence[str], message: bytes, data_timeout: float
+    client: _Smtp,
+    spec: ServerSpec,
+    mail_from: str,
+    rcpt_to: Sequence[str],
+    message: bytes,
+    data_timeout: float,
+    before_dot: Callable[[], None] | None,
 ) -> Delivery:
     options: list[str] = []
     wire: dict[str, Any] = {address: _ascii_address(address) for address in (mail_from, *rcpt_to)}
@@ -255,5 +271,5 @@ def _transaction(
             refused[address] = (code, text)
     if not accepted:
         raise smtplib.SMTPRecipientsRefused(refused)
-    _data(client, message, data_timeout, spec)
+    _data(client, message, data_timeout, spec, before_dot)
     return Delivery(tuple(accepted), {address: (code, shown(text)) for address, (code, text) in refused.items()})

@@ -145,6 +145,7 @@ class DeliveryUnknown(MailcrmError):
 
     code = "smtp.unknown"
 
+
 # Starting, building, the command line (mailcrm/serve.py, build.py, cli/).
 SENTENCES.update(
     {
@@ -181,5 +182,17 @@ SENTENCES.update(
         "outbox.unbuildable": "This email can’t be put together safely. Write it again without the pasted parts.",
         "outbox.gave_up": "{host} did not take the email for a day: “{answer}”. Send it again, or ask the recipient.",
         "outbox.some_refused": "{host} refused some recipients. The others have the email.",
+    }
+)
+
+SENTENCES.update(
+    {
+        "sync.doubt_count": "The server’s list of “{folder}” disagrees with its own count. "
+        "Nothing was removed; it will be compared again.",
+        "sync.doubt_mass": "Many messages seem to be gone from “{folder}”. Nothing was removed; "
+        "it will be compared again.",
+        "sync.doubt_empty": "“{folder}” suddenly looks empty on the server. Nothing was removed; "
+        "it will be compared again.",
+        "sync.broke": "Syncing failed on our side. It will be tried again; the server’s log says why.",
     }
 )

@@ -25,6 +25,7 @@ ALLOWED = (
     r"UID SEARCH UID \d+:\d+$",
     r'UID SEARCH HEADER Message-ID "[^\r\n]*"$',
     r"UID FETCH [\d,:]+ \(FLAGS\)$",
+    r"UID FETCH 1:\* \(FLAGS\) \(CHANGEDSINCE \d+\)$",
     r"UID FETCH [\d,:]+ \(FLAGS INTERNALDATE RFC822\.SIZE\)$",
     r"UID FETCH [\d,:]+ \(BODY\.PEEK\[\]\)$",
     r"UID FETCH [\d,:]+ \(BODY\.PEEK\[HEADER\.FIELDS \(MESSAGE-ID\)\]\)$",

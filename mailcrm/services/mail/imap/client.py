@@ -242,6 +242,12 @@ class ImapConnection:
                         out[uid] = _flags(item[b"FLAGS"])
         return out
 
+    def fetch_changed_flags(self, since: int) -> dict[int, frozenset[str]]:
+        """Fetch the flags of every message that changed after the modification sequence `since` (CONDSTORE)."""
+        with self._call():
+            answer = self._wire.fetch_set("1:*", ("FLAGS",), f"CHANGEDSINCE {since}")
+            return {uid: _flags(item[b"FLAGS"]) for uid, item in answer.items() if b"FLAGS" in item}
+
     def fetch_message_ids(self, uids: Iterable[int]) -> dict[int, bytes]:
         """Fetch the raw Message-ID header field of each message, b"" where it has none."""
         out: dict[int, bytes] = {}

@@ -1,0 +1,417 @@
+"""Syncs one mailbox: the loop that asks `plan.py`, talks to the server, and lets `apply.py` write.
+
+    lease ─▶ connect ─▶ list folders ─▶ ┌ look at each folder (plan's steps) ─▶ fetch pending, newest first ┐ ─▶ done
+                                        └──────────── again every `RELOOK` slices: new mail first ─────────┘
+
+What is to do is read from rows each time; a pass may die at any point and the next one goes on. Transactions never
+span the network: fetch, then store. A thread stores one batch while the next is fetched. Every transaction renews the
+lease, which fences out a pass that lost it.
+Does not decide (plan.py), does not parse (fetch.py), does not sleep or loop for ever (services/jobs).
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session, col, func, select
+
+from mailcrm.config import config
+from mailcrm.errors import MailcrmError, NeedsReconnect, NotFound, TransientError
+from mailcrm.models import Folder, Mailbox, MessageLocation, PendingUid
+from mailcrm.models.base import utcnow
+from mailcrm.services import live
+from mailcrm.services.db import reading, transaction
+from mailcrm.services.jobs import queue
+from mailcrm.services.mail import store
+from mailcrm.services.mail.imap.client import ImapConnection, connect
+from mailcrm.services.mail.imap.wire import Limits
+from mailcrm.services.mail.mailboxes import Credentials, credentials
+from mailcrm.services.mail.sync import apply, fetch, lease, look
+from mailcrm.services.mail.sync.ledger import ORDER
+from mailcrm.services.mail.sync.plan import FIRST, MAX_TRIES
+from mailcrm.services.rows import chunks, run
+
+RELOOK = 5  # slices between two looks at the folders: new mail comes before the backfill goes on
+#: Pending messages taken at once, by how often they were tried: in the end each is alone, and alone to blame.
+SLICES = (1000, 200, 20, 1)
+GIVE_UP_AFTER = len(SLICES) - 1 + MAX_TRIES  # tries, the last `MAX_TRIES` of them alone
+OF_FOLDER = ("imap.folder_missing", "imap.refused", "server.bad_text")  # failures that other folders need not have
+MAX_TURNS = 5  # changes of UIDVALIDITY in one pass before the server is taken for broken
+STRIKES = 3  # refusals in a row before the user is asked for a password (servers refuse during outages too)
+BACKOFF_S, MAX_BACKOFF_S = 30.0, 900.0
+
+log = structlog.get_logger()
+stopping = threading.Event()  # set by a worker that is to end: the pass ends after the batch in hand
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What one pass did. `complete`: nothing was left to do; `error` is what ended it early.
+
+    `busy`: another worker has the mailbox, nothing was done.
+    """
+
+    mailbox_id: int
+    stored: int = 0
+    skipped: int = 0
+    quarantined: int = 0
+    vanished: int = 0
+    pending: int = 0
+    complete: bool = False
+    busy: bool = False
+    error: MailcrmError | None = None
+    folder_errors: dict[str, MailcrmError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A folder by what a pass needs of it."""
+
+    id: int
+    name: str
+
+
+def sync_mailbox(
+    mailbox_id: int,
+    *,
+    budget: float | None = None,
+    limits: Limits | None = None,
+    progress: Callable[[SyncReport], None] | None = None,
+) -> SyncReport:
+    """Bring a mailbox up to date; a second call with nothing new on the server changes nothing.
+
+    `budget` in seconds ends the pass after the batch in hand. Failures of the server don't raise: they are in the
+    report, and in the mailbox's row with the time of the next try. Raises NotFound for a mailbox that is gone.
+    """
+    report = SyncReport(mailbox_id)
+    owner = lease.new_owner()
+    started = utcnow()
+    with reading() as session:
+        if session.get(Mailbox, mailbox_id) is None:
+            raise NotFound
+    if not lease.acquire(mailbox_id, owner, started):
+        report.busy = True
+        return report
+    try:
+        access = credentials(mailbox_id)
+        _Pass(mailbox_id, owner, access, report, budget, limits, progress).run()
+    except lease.LeaseLost:
+        report.busy = True
+        return report
+    except MailcrmError as error:
+        report.error = error
+    except Exception as error:
+        log.exception("a sync broke", mailbox_id=mailbox_id)
+        report.error = TransientError("sync.broke")
+        report.error.__cause__ = error
+    _finish(mailbox_id, owner, report, started)
+    return report
+
+
+class _Pass:
+    """One pass: its connection, its lease, its report."""
+
+    def __init__(
+        self,
+        mailbox_id: int,
+        owner: str,
+        access: Credentials,
+        report: SyncReport,
+        budget: float | None,
+        limits: Limits | None,
+        progress: Callable[[SyncReport], None] | None,
+    ) -> None:
+        self.mailbox_id, self.owner, self.access, self.report = mailbox_id, owner, access, report
+        self.limits, self.progress = limits, progress
+        self.ends = time.monotonic() + budget if budget is not None else None
+        self.storer = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self.in_hand: Future[None] | None = None
+        self.turned = 0  # times that a UIDVALIDITY changed between looking and fetching
+
+    def run(self) -> None:
+        """Look and fetch until nothing is pending, the budget is used up, or the connection fails."""
+        try:
+            with self.connect() as connection:
+                listed = connection.list_folders()
+                with self.writing() as session:
+                    apply.save_folders(session, self.mailbox_id, listed, utcnow())
+                while True:
+                    places = self.places()
+                    for place in places:
+                        self.look_at(connection, place)
+                    if not self.fetch_some(connection, places) or self.out_of_time():
+                        break
+        finally:
+            self.storer.shutdown(wait=True)
+        with reading() as session:
+            self.report.pending = _pending(session, self.mailbox_id)
+        self.report.complete = self.report.pending == 0 and not self.report.folder_errors
+
+    def connect(self) -> ImapConnection:
+        """Open a connection of its own."""
+        return connect(
+            self.access.imap,
+            self.access.imap_password,
+            allow_private=config().allow_private_hosts,
+            limits=self.limits,
+        )
+
+    def writing(self) -> _Fenced:
+        """A transaction that renews the lease first."""
+        return _Fenced(self.mailbox_id, self.owner)
+
+    def out_of_time(self) -> bool:
+        """Whether the budget is used up, or the process is to stop."""
+        return stopping.is_set() or (self.ends is not None and time.monotonic() >= self.ends)
+
+    def places(self) -> list[_Place]:
+        """The folders to sync, most wanted first."""
+        with reading() as session:
+            found = session.exec(
+                select(Folder).where(
+                    Folder.mailbox_id == self.mailbox_id,
+                    col(Folder.chosen).is_(True),
+                    col(Folder.selectable).is_(True),
+                    col(Folder.gone_at).is_(None),
+                )
+            ).all()
+            ordered = sorted(found, key=lambda f: (ORDER.get(f.role, len(ORDER)), f.name))
+            return [_Place(f.id or 0, f.name) for f in ordered]
+
+    def look_at(self, connection: ImapConnection, place: _Place) -> None:
+        """Do the plan's steps for one folder; what is wrong with the folder alone is kept there."""
+        try:
+            self.report.vanished += look.look_at(connection, place.id, place.name, self.writing, self.connect)
+            self.report.folder_errors.pop(place.name, None)
+        except MailcrmError as error:
+            if not connection.alive or not (error.code in OF_FOLDER or isinstance(error, look.Doubtful)):
+                raise
+            self.report.folder_errors[place.name] = error
+            with self.writing() as session:
+                folder = session.get_one(Folder, place.id)
+                folder.error_code, folder.error_params = error.code, dict(error.params)
+                if isinstance(error, look.Doubtful):
+                    folder.server_count = error.exists
+                session.add(folder)
+
+    def fetch_some(self, connection: ImapConnection, places: Sequence[_Place]) -> bool:
+        """Fetch up to `RELOOK` slices of pending messages; tell whether another round is due."""
+        slices = 0
+        for place in places:
+            if place.name in self.report.folder_errors:
+                continue
+            while self.fetch_slice(connection, place):
+                slices += 1
+                if slices >= RELOOK or self.out_of_time():
+                    return True
+        return slices > 0  # while they were fetched, new mail may have come
+
+    def fetch_slice(self, connection: ImapConnection, place: _Place) -> bool:
+        """Fetch one slice of a folder's pending messages; False when there was none."""
+        uids, tried, first, since = self.slice_of(place)
+        if not uids:
+            return False
+        self.count_try(place, uids, 1)  # a crash in here must leave a trace, or it would happen for ever
+        untouched = set(uids)
+        try:
+            if not self.still_valid(connection, place):
+                return True
+            meta, done = fetch.triage(connection, uids, since)
+            untouched &= set(meta)
+            if done:
+                self.store(place, done)
+            for batch in fetch.batches(meta, first):
+                if self.out_of_time():
+                    break
+                untouched -= set(batch)
+                items = list(connection.fetch_raw(batch, meta=meta))
+                self.settle()
+                self.in_hand = self.storer.submit(self.store_fetched, place, items)
+            self.settle()
+            if len(uids) == 1 and not untouched and tried + 1 >= GIVE_UP_AFTER:
+                self.store(place, [apply.Poison(uids[0], "The server lists this message but does not hand it out.")])
+        finally:
+            self.settle(quietly=True)
+            if untouched:
+                self.count_try(place, sorted(untouched), -1)
+        return True
+
+    def still_valid(self, connection: ImapConnection, place: _Place) -> bool:
+        """Open the folder; False when its UIDVALIDITY is another than the pending UIDs belong to."""
+        with reading() as session:
+            expected = session.get_one(Folder, place.id).uidvalidity
+        if connection.examine(place.name).uidvalidity == expected:
+            return True
+        self.turned += 1
+        if self.turned > MAX_TURNS:
+            raise TransientError("server.protocol", host=self.access.imap.host, port=self.access.imap.port)
+        look.look_at(connection, place.id, place.name, self.writing, self.connect)
+        return False
+
+    def slice_of(self, place: _Place) -> tuple[list[int], int, int | None, datetime | None]:
+        """Choose what to fetch next: untried messages, newest first, then suspects in ever smaller numbers.
+
+        Returns the UIDs, how often they were tried, the size of a small first batch, and the history's beginning.
+        """
+        with reading() as session:
+            started = select(MessageLocation.id).where(MessageLocation.folder_id == place.id).limit(1)
+            first = None if session.exec(started).first() else FIRST
+            days = session.exec(select(Mailbox.history_days).where(Mailbox.id == self.mailbox_id)).one()
+            since = utcnow() - timedelta(days=days) if days is not None else None
+            tried = session.exec(select(func.min(PendingUid.tries)).where(PendingUid.folder_id == place.id)).one()
+            if tried is None:
+                return [], 0, None, None
+            uids = session.exec(
+                select(PendingUid.uid)
+                .where(PendingUid.folder_id == place.id, PendingUid.tries == tried)
+                .order_by(col(PendingUid.uid).desc())
+                .limit(SLICES[min(tried, len(SLICES) - 1)])
+            ).all()
+            return list(uids), tried, first, since
+
+    def count_try(self, place: _Place, uids: Sequence[int], by: int) -> None:
+        """Count a try for each of these pending messages, or take it back."""
+        with self.writing() as session:
+            for part in chunks(uids):
+                run(
+                    session,
+                    update(PendingUid)
+                    .where(col(PendingUid.folder_id) == place.id, col(PendingUid.uid).in_(part))
+                    .values(tries=PendingUid.tries + by),
+                )
+
+    def settle(self, *, quietly: bool = False) -> None:
+        """Wait for the batch that is being stored; raise what went wrong with it, unless something did already."""
+        waiting, self.in_hand = self.in_hand, None
+        if waiting is None:
+            return
+        if quietly:
+            waiting.exception()
+        else:
+            waiting.result()
+
+    def store_fetched(self, place: _Place, items: list[fetch.Fetched]) -> None:
+        """Parse and store one batch (runs in the storing thread)."""
+        self.store(place, [fetch.outcome_of(item) for item in items])
+
+    def store(self, place: _Place, outcomes: Sequence[apply.Outcome]) -> None:
+        """Store a batch in one transaction; when a message spoils it, each in its own, the spoiler to quarantine."""
+        try:
+            new = self.store_once(place, outcomes)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            if len(outcomes) > 1:
+                for outcome in outcomes:
+                    self.store(place, [outcome])
+                return
+            if not isinstance(outcomes[0], apply.Stored) or _is_busy(error):
+                raise
+            log.warning("a message does not fit the database", error=str(error.orig)[:200])
+            outcomes = [_as_poison(outcomes[0])]
+            new = self.store_once(place, outcomes)
+        self.report.stored += sum(isinstance(o, apply.Stored) for o in outcomes)
+        self.report.skipped += sum(isinstance(o, apply.Skipped) for o in outcomes)
+        self.report.quarantined += sum(isinstance(o, apply.Poison) for o in outcomes)
+        if new:
+            queue.enqueue("link_pending")
+        if self.progress is not None:
+            self.progress(self.report)
+
+    def store_once(self, place: _Place, outcomes: Sequence[apply.Outcome]) -> int:
+        """One transaction: messages, locations, and their UIDs out of pending."""
+        with self.writing() as session:
+            mailbox = session.get_one(Mailbox, self.mailbox_id)
+            folder = session.get_one(Folder, place.id)
+            new = apply.save_batch(session, store.owner_of(session, mailbox), folder, outcomes)
+            live.hint(session, mailbox.user_id, "sync", self.mailbox_id)
+            return new
+
+
+class _Fenced:
+    """`with` a transaction that holds the lease; raises LeaseLost before anything is written."""
+
+    def __init__(self, mailbox_id: int, owner: str) -> None:
+        self._mailbox_id, self._owner = mailbox_id, owner
+        self._context = transaction()
+
+    def __enter__(self) -> Session:
+        session = self._context.__enter__()
+        try:
+            lease.renew(session, self._mailbox_id, self._owner, utcnow())
+        except BaseException as error:
+            self._context.__exit__(type(error), error, error.__traceback__)
+            raise
+        return session
+
+    def __exit__(self, *exc: object) -> bool | None:
+        return self._context.__exit__(*exc)  # type: ignore[arg-type]
+
+
+def _as_poison(outcome: apply.Stored) -> apply.Poison:
+    return apply.Poison(outcome.uid, "The database does not take this message.", outcome.sha, outcome.size)
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    """Whether the database could not be written for now, whatever is written."""
+    return isinstance(error, OperationalError)
+
+
+def _pending(session: Session, mailbox_id: int) -> int:
+    return session.exec(
+        select(func.count())
+        .select_from(PendingUid)
+        .join(Folder, col(Folder.id) == col(PendingUid.folder_id))
+        .where(Folder.mailbox_id == mailbox_id, col(Folder.chosen).is_(True), col(Folder.gone_at).is_(None))
+    ).one()
+
+
+def _finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -> None:
+    """Write the outcome into the mailbox's row and give the lease back."""
+    now = utcnow()
+    try:
+        with transaction() as session:
+            lease.renew(session, mailbox_id, owner, now)
+            mailbox = session.get_one(Mailbox, mailbox_id)
+            mailbox.lease_owner, mailbox.lease_until = "", None
+            if report.error is None:
+                mailbox.failures, mailbox.error_code, mailbox.error_params = 0, "", {}
+                mailbox.last_success_at, mailbox.next_try_at = now, None
+                if mailbox.sync_requested_at is not None and mailbox.sync_requested_at <= started and report.complete:
+                    mailbox.sync_requested_at = None
+                for folder in session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id)):
+                    if folder.chosen and folder.gone_at is None and folder.name not in report.folder_errors:
+                        folder.last_success_at, folder.error_code, folder.error_params = now, "", {}
+                        if report.complete:
+                            folder.phase = "incremental"
+                        session.add(folder)
+            else:
+                _record_failure(mailbox, report.error, now)
+            session.add(mailbox)
+            live.hint(session, mailbox.user_id, "sync", mailbox_id)
+    except lease.LeaseLost:
+        report.busy = True
+
+
+def _record_failure(mailbox: Mailbox, error: MailcrmError, now: datetime) -> None:
+    mailbox.failures += 1
+    mailbox.error_code = error.code
+    mailbox.error_params = {name: str(value) for name, value in error.params.items()}
+    mailbox.sync_requested_at = None
+    if isinstance(error, NeedsReconnect) and mailbox.failures >= STRIKES:
+        mailbox.status = "needs_reconnect"
+        mailbox.next_try_at = None
+        return
+    wait = min(BACKOFF_S * 2 ** min(mailbox.failures - 1, 10), MAX_BACKOFF_S) * random.uniform(0.8, 1.2)  # noqa: S311
+    if isinstance(error, TransientError) and error.retry_after is not None:
+        wait = error.retry_after
+    mailbox.next_try_at = now + timedelta(seconds=wait)

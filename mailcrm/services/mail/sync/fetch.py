@@ -1,0 +1,74 @@
+"""Gets pending messages from the server and makes values of them: bytes into the blob store, parsed, or a reason.
+
+Network and files, no database. What one message does wrong becomes that message's `Poison`; only failures of the
+connection are raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from mailcrm.services.mail import blobs
+from mailcrm.services.mail.imap.client import ImapConnection, RemoteMessage, RemoteMeta, Unfetchable
+from mailcrm.services.mail.parse.message import parse_message
+from mailcrm.services.mail.parse.values import UnparsableMessage
+from mailcrm.services.mail.sync.apply import Gone, Outcome, Poison, Skipped, Stored
+from mailcrm.services.mail.sync.plan import BODIES, BODY_BYTES
+
+Fetched = RemoteMessage | Unfetchable
+
+
+def triage(
+    connection: ImapConnection, uids: Sequence[int], since: datetime | None
+) -> tuple[dict[int, RemoteMeta], list[Outcome]]:
+    """Ask for sizes and dates; return what is worth fetching, and what needs no fetch (gone, older than `since`).
+
+    UIDs that the server lists but says nothing about are in neither: they stay pending, with one more try.
+    """
+    meta = connection.fetch_meta(uids)
+    done: list[Outcome] = []
+    silent = [uid for uid in uids if uid not in meta]
+    if silent:
+        listed = set(connection.list_uids(min(silent), max(silent)))
+        done += [Gone(uid) for uid in silent if uid not in listed]
+    if since is not None:
+        for uid, item in list(meta.items()):
+            if item.internal_date is not None and item.internal_date < since:
+                done.append(Skipped(uid, "history"))
+                del meta[uid]
+    return meta, done
+
+
+def batches(meta: Mapping[int, RemoteMeta], first: int | None) -> Iterator[list[int]]:
+    """Cut messages into fetches, newest first: at most `BODIES` and about `BODY_BYTES` each, `first` in the first."""
+    batch: list[int] = []
+    size = 0
+    most = first or BODIES
+    for uid in sorted(meta, reverse=True):
+        if batch and (len(batch) >= most or size + meta[uid].size > BODY_BYTES):
+            yield batch
+            batch, size, most = [], 0, BODIES
+        batch.append(uid)
+        size += meta[uid].size
+    if batch:
+        yield batch
+
+
+def outcome_of(item: Fetched) -> Outcome:
+    """Put a message's bytes into the blob store and parse them. Never raises for what is in a message."""
+    if isinstance(item, Unfetchable):
+        if item.reason == "too_large":
+            return Skipped(item.uid, "too_large")
+        return Poison(item.uid, "The server’s answer for this message could not be read.")
+    sha = blobs.put(item.raw)
+    size = len(item.raw)
+    if not item.raw.strip():
+        return Poison(item.uid, "The server sent an empty message.", sha, size)
+    try:
+        parsed = parse_message(item.raw)
+    except UnparsableMessage as error:
+        return Poison(item.uid, error.reason, sha, size)
+    except Exception as error:  # a hole in the parser: this message waits, the others go on
+        return Poison(item.uid, f"Reading the message failed ({type(error).__name__}).", sha, size)
+    return Stored(item.uid, item.flags, item.internal_date, sha, size, parsed)

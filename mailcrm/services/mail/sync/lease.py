@@ -1,0 +1,85 @@
+"""One worker at a time for a mailbox: a lease in its row, taken by compare-and-set and renewed with every batch.
+
+Every transaction of a pass renews the lease as its fence: a worker that was thought dead and comes back writes
+nothing (`LeaseLost`). An owner that died on this machine is recognised by its process id, so that a restart after a
+crash need not wait for the lease to run out.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import update
+from sqlmodel import Session, col, or_, select
+
+from mailcrm.models import Mailbox
+from mailcrm.services.db import transaction
+from mailcrm.services.rows import run
+
+LEASE = timedelta(seconds=150)  # longer than one read from a slow server (90 s) and the store after it
+
+
+class LeaseLost(Exception):
+    """Another worker took the mailbox over; this pass must end without writing."""
+
+
+def new_owner() -> str:
+    """Return a name for this pass that says which process it belongs to."""
+    return f"{_machine()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
+
+
+def acquire(mailbox_id: int, owner: str, now: datetime) -> bool:
+    """Take the lease when it is free, run out, or held by a dead process of this machine."""
+    with transaction() as session:
+        holder = session.exec(select(Mailbox.lease_owner).where(Mailbox.id == mailbox_id)).first()
+        if holder is None:
+            return False
+        free = or_(col(Mailbox.lease_until).is_(None), col(Mailbox.lease_until) <= now, Mailbox.lease_owner == "")
+        if holder and _is_dead(holder):
+            free = or_(free, Mailbox.lease_owner == holder)
+        taken = run(
+            session,
+            update(Mailbox)
+            .where(col(Mailbox.id) == mailbox_id, free)
+            .values(lease_owner=owner, lease_until=now + LEASE),
+        )
+        return taken.rowcount == 1
+
+
+def renew(session: Session, mailbox_id: int, owner: str, now: datetime) -> None:
+    """Fence the caller's transaction and lengthen the lease. Raises LeaseLost."""
+    kept = run(
+        session,
+        update(Mailbox)
+        .where(col(Mailbox.id) == mailbox_id, col(Mailbox.lease_owner) == owner)
+        .values(lease_until=now + LEASE),
+    )
+    if kept.rowcount != 1:
+        raise LeaseLost(owner)
+
+
+def _machine() -> str:
+    """Name the space in which process ids mean something: this boot, this container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot[:13]}.{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return ""  # not Linux: a dead owner's lease runs out
+
+
+def _started(pid: int) -> str:
+    """Return the process's start in clock ticks: a process id may be used again."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _is_dead(owner: str) -> bool:
+    machine, _, rest = owner.partition("/")
+    pid, _, rest = rest.partition("/")
+    started, _, _ = rest.partition("/")
+    return bool(machine) and machine == _machine() and pid.isdigit() and _started(int(pid)) != started

@@ -1,0 +1,150 @@
+"""Gives messages their threads, by the user who owns the mailbox: all of a user's mailboxes share conversations.
+
+Ids that nobody has yet (parents that come later, or never) are remembered as the thread's too, so that late arrivals
+join. Merging moves messages, ids and links into the oldest thread. Works inside the caller's transaction, which must
+hold the user's lock (`lock_user`). Decides nothing itself: `references.py` does; the summary columns are
+`summary.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, delete, insert, select, update
+
+from mailcrm.models import Link, Message, Notification, Thread, ThreadReference, User
+from mailcrm.services.mail.thread.references import Join, decide
+
+_IN = 500  # values in one IN list; SQLite's limit is 32,766, PostgreSQL plans short lists better
+
+
+@dataclass(frozen=True, slots=True)
+class Threadable:
+    """What threading needs of a message; `ids` as `references.ids_of` gives them."""
+
+    ids: tuple[str, ...]
+    subject: str
+    sort_at: datetime
+
+
+def lock_user(session: Session, user_id: int) -> None:
+    """Let one transaction at a time change this user's threads (SQLite's writers are alone anyway)."""
+    session.exec(select(User.id).where(col(User.id) == user_id).with_for_update(key_share=True)).one()
+
+
+def assign(session: Session, user_id: int, messages: Sequence[Threadable]) -> list[int]:
+    """Return a thread id for each message, in order; makes, merges and remembers as needed."""
+    wanted = list(dict.fromkeys(i for message in messages for i in message.ids))
+    known = _known(session, user_id, wanted)
+    sizes, age = _sizes(session, set(known.values()))
+    fresh: dict[int, Threadable] = {}  # negative stand-ins for threads that don't exist yet
+    chosen: list[int] = []
+    moved: dict[int, int] = {}
+    members: dict[int, set[str]] = {}  # ids by thread, as far as this batch knows them
+    for i, thread in known.items():
+        members.setdefault(thread, set()).add(i)
+    for message in messages:
+        intent = decide(message.ids, known, sizes, age)
+        if isinstance(intent, Join):
+            thread = intent.thread
+            for loser in intent.merge:
+                moved[loser] = thread
+                sizes[thread] += sizes[loser]
+                for i in members.pop(loser, ()):
+                    known[i] = thread
+                    members.setdefault(thread, set()).add(i)
+        else:
+            thread = -len(fresh) - 1
+            fresh[thread] = message
+            sizes[thread] = 0
+            # A new thread is younger than every stored one, and than those made before it.
+            age[thread] = max(age.values(), default=0) + 1
+        sizes[thread] += 1
+        chosen.append(thread)
+        for i in message.ids:
+            if i not in known:
+                known[i] = thread
+                members.setdefault(thread, set()).add(i)
+    final = _make(session, user_id, fresh, moved)
+
+    def settled(thread: int) -> int:
+        while thread in moved:
+            thread = moved[thread]
+        return final.get(thread, thread)
+
+    for loser in [t for t in moved if t > 0]:
+        _merge(session, loser, settled(loser))
+    stored = set(_known(session, user_id, wanted))
+    rows = [
+        {"user_id": user_id, "rfc_message_id": i, "thread_id": settled(known[i])} for i in wanted if i not in stored
+    ]
+    if rows:
+        session.exec(insert(ThreadReference), params=rows)  # type: ignore[call-overload]
+    return [settled(thread) for thread in chosen]
+
+
+def _known(session: Session, user_id: int, ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), _IN):
+        rows = session.exec(
+            select(ThreadReference.rfc_message_id, ThreadReference.thread_id).where(
+                ThreadReference.user_id == user_id,
+                col(ThreadReference.rfc_message_id).in_(ids[start : start + _IN]),
+            )
+        )
+        found.update({i: thread for i, thread in rows})
+    return found
+
+
+def _sizes(session: Session, threads: set[int]) -> tuple[dict[int, int], dict[int, int]]:
+    sizes: dict[int, int] = {}
+    wanted = sorted(threads)
+    for start in range(0, len(wanted), _IN):
+        part = wanted[start : start + _IN]
+        for thread_id, count in session.exec(select(Thread.id, Thread.message_count).where(col(Thread.id).in_(part))):
+            sizes[thread_id or 0] = count
+    return sizes, {thread: thread for thread in sizes}  # ids are given in the order of making
+
+
+def _make(session: Session, user_id: int, fresh: dict[int, Threadable], moved: dict[int, int]) -> dict[int, int]:
+    """Insert the new threads that were not merged away again; return stand-in -> id."""
+    kept = [(stand_in, message) for stand_in, message in fresh.items() if stand_in not in moved]
+    if not kept:
+        return {}
+    rows: list[dict[str, Any]] = [
+        {"user_id": user_id, "subject": message.subject, "last_at": message.sort_at, "message_count": 0,
+         "unread_count": 0}
+        for _, message in kept
+    ]  # fmt: skip
+    made = session.exec(
+        insert(Thread).returning(col(Thread.id), sort_by_parameter_order=True),
+        params=rows,  # type: ignore[call-overload]
+    )
+    return {stand_in: row[0] for (stand_in, _), row in zip(kept, made, strict=True)}
+
+
+def _merge(session: Session, loser: int, winner: int) -> None:
+    """Move everything of `loser` into `winner` and remove it. A link that both have stays once, standing if one is."""
+    session.exec(update(Message).where(col(Message.thread_id) == loser).values(thread_id=winner))
+    session.exec(update(ThreadReference).where(col(ThreadReference.thread_id) == loser).values(thread_id=winner))
+    session.exec(update(Notification).where(col(Notification.thread_id) == loser).values(thread_id=winner))
+    theirs = {_target(link): link for link in session.exec(select(Link).where(Link.thread_id == winner))}
+    for link in session.exec(select(Link).where(Link.thread_id == loser)).all():
+        other = theirs.get(_target(link))
+        if other is None:
+            link.thread_id = winner
+        elif other.unlinked_at is not None and link.unlinked_at is None:
+            session.delete(other)
+            session.flush()
+            link.thread_id = winner
+        else:
+            session.delete(link)
+        session.flush()
+    session.exec(delete(Thread).where(col(Thread.id) == loser))
+
+
+def _target(link: Link) -> tuple[int | None, int | None, int | None]:
+    return link.person_id, link.deal_id, link.lead_id

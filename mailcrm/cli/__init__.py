@@ -1,0 +1,52 @@
+"""The command line (contract.md, "Command line"): serve, worker, users, mailboxes, sync, status, doctor.
+
+Exit codes: 0 done, 1 failed, 2 wrong use. A failure is one sentence on standard error, never a traceback.
+Commands act as the operator of this machine, so they reach every user's mailboxes; they print no mail.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from mailcrm.cli import mailboxes, quarantine, running, sync, tokens, users
+from mailcrm.errors import MailcrmError
+
+app = typer.Typer(
+    name="mailcrm",
+    help="A self-hosted CRM that lives in your mail.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+running.register(app)
+sync.register(app)
+app.add_typer(users.app, name="user", help="People who sign in.")
+app.add_typer(tokens.app, name="token", help="Tokens of the REST interface.")
+app.add_typer(mailboxes.app, name="mailbox", help="Connected mailboxes.")
+app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be read.")
+
+
+def main() -> None:
+    """Run one command and exit with its code."""
+    try:
+        app(prog_name="python -m mailcrm")
+    except MailcrmError as error:
+        fail(str(error))
+    except DBAPIError as error:
+        fail(f"The database refused: {str(error.orig or error).strip().splitlines()[0]}")
+    except KeyboardInterrupt:
+        fail("Stopped.")
+    except BrokenPipeError:
+        sys.stderr.close()  # `… | head`: nobody reads any more
+        sys.exit(1)
+    except Exception as error:
+        fail(f"Something went wrong: {type(error).__name__}: {error}")
+
+
+def fail(sentence: str) -> None:
+    """Print one sentence on standard error and exit with 1."""
+    print(sentence, file=sys.stderr)
+    sys.exit(1)

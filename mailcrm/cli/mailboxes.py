@@ -1,0 +1,140 @@
+"""`mailbox add | list | remove | reconnect`."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Annotated
+
+import typer
+
+from mailcrm.cli import common
+from mailcrm.errors import UserError
+from mailcrm.services.access import Actor
+from mailcrm.services.mail import mailboxes
+from mailcrm.services.mail.providers.values import ServerSpec
+
+app = typer.Typer(no_args_is_help=True)
+
+IMAP_PORTS = {"ssl": 993, "starttls": 143, "none": 143}  # RFC 8314 section 3.2, RFC 9051
+SMTP_PORTS = {"ssl": 465, "starttls": 587, "none": 25}  # RFC 8314 section 3.3, RFC 6409
+
+
+class SecurityChoice(enum.StrEnum):
+    """How a connection is encrypted."""
+
+    ssl = "ssl"
+    starttls = "starttls"
+    none = "none"
+
+
+@app.command()
+def add(
+    user: Annotated[str, typer.Option(help="Whose mailbox.")],
+    address: Annotated[str, typer.Option(help="The mailbox's address.")],
+    imap_host: Annotated[str, typer.Option(help="IMAP server.")] = "",
+    imap_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+    imap_security: Annotated[SecurityChoice | None, typer.Option()] = None,
+    smtp_host: Annotated[str, typer.Option(help="SMTP server; the IMAP server otherwise.")] = "",
+    smtp_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+    smtp_security: Annotated[SecurityChoice | None, typer.Option()] = None,
+    username: Annotated[str, typer.Option(help="User name; the address otherwise.")] = "",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from a pipe.")] = False,
+    folder: Annotated[list[str] | None, typer.Option(help="A folder to sync; all of them otherwise.")] = None,
+    since: Annotated[str, typer.Option(help="How far back: 30d, or all.")] = "all",
+) -> None:
+    """Connect a mailbox: its servers are tried first, and nothing is saved when they refuse."""
+    if not imap_host:
+        raise UserError("cli.servers_missing", address=address)
+    days = _since(since)
+    common.open_database()
+    actor = common.actor_of(user)
+    name = username or address
+    given = mailboxes.MailboxInput(
+        address=address,
+        imap=_spec(imap_host, imap_port, imap_security, name, IMAP_PORTS),
+        smtp=_spec(smtp_host or imap_host, smtp_port, smtp_security, name, SMTP_PORTS),
+        password=common.read_password(password_stdin),
+        history_days=days,
+        folders=tuple(folder or ()),
+    )
+    made = mailboxes.connect(actor, given)
+    print(
+        f"{made.address} is connected. Its mail arrives while serve or worker runs, or with: sync --mailbox {made.address}"
+    )
+
+
+@app.command("list")
+def listing(
+    user: Annotated[str, typer.Option(help="Only this user's.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List connected mailboxes."""
+    common.open_database()
+    actors = [(user, common.actor_of(user))] if user else common.every_actor()
+    rows = [
+        {
+            "id": box.id,
+            "user": email,
+            "address": box.address,
+            "status": box.status,
+            "imap": box.imap_host,
+            "smtp": box.smtp_host,
+            "last_success": box.last_success_at,
+            "error": box.error_sentence,
+        }
+        for email, actor in actors
+        for box in mailboxes.list_mailboxes(actor)
+    ]
+    common.show(rows, as_json=as_json)
+
+
+@app.command()
+def remove(
+    address: Annotated[str, typer.Argument(help="Which mailbox.")],
+    user: Annotated[str, typer.Option(help="Whose, when several users connected it.")] = "",
+) -> None:
+    """Disconnect a mailbox; its stored mail is removed here, nothing changes on the server."""
+    actor, box = find(address, user)
+    mailboxes.remove(actor, box.id)
+    print(f"{box.address} is disconnected.")
+
+
+@app.command()
+def reconnect(
+    address: Annotated[str, typer.Argument(help="Which mailbox.")],
+    user: Annotated[str, typer.Option(help="Whose, when several users connected it.")] = "",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from a pipe.")] = False,
+) -> None:
+    """Replace a mailbox's password, after trying it."""
+    actor, box = find(address, user)
+    mailboxes.reconnect(actor, box.id, common.read_password(password_stdin))
+    print(f"{box.address} is connected again.")
+
+
+def find(address: str, user: str = "") -> tuple[Actor, mailboxes.MailboxView]:
+    """Find a mailbox by address, of one user or of any; UserError when there is none."""
+    common.open_database()
+    actors = [(user, common.actor_of(user))] if user else common.every_actor()
+    for _email, actor in actors:
+        for box in mailboxes.list_mailboxes(actor):
+            if box.address == address.strip().lower():
+                return actor, box
+    raise UserError("cli.no_mailbox", address=address)
+
+
+def _spec(
+    host: str, port: int | None, security: SecurityChoice | None, username: str, ports: dict[str, int]
+) -> ServerSpec:
+    """Fill in what was left out: the port from the security, or the security from a well-known port."""
+    if security is None:
+        security = SecurityChoice.starttls if port in (ports["starttls"], ports["none"]) else SecurityChoice.ssl
+    return ServerSpec(host, port or ports[security.value], security.value, username)
+
+
+def _since(value: str) -> int | None:
+    if value == "all":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,4}d", value):
+        raise UserError("cli.since")
+    return int(value[:-1])

@@ -1,0 +1,91 @@
+"""`serve`, `worker`, `migrate`, `demo`, `doctor`, and the two processes that `serve` starts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mailcrm import logs, processes
+from mailcrm.services import db
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command()(serve)
+    app.command()(worker)
+    app.command()(migrate)
+    app.command()(demo)
+    app.command()(doctor)
+    app.command(hidden=True)(web)
+    app.command(hidden=True, name="demo-server")(demo_server)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; MAILCRM_HOST otherwise.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; MAILCRM_PORT otherwise.")] = None,
+) -> None:
+    """Serve the web page, and the worker unless MAILCRM_WORKER=external."""
+    from mailcrm import serve as supervisor
+
+    logs.setup("serve")
+    supervisor.run(host, port)
+
+
+def worker() -> None:
+    """Run the worker alone; as many as needed may run."""
+    from mailcrm.services.jobs import worker as jobs
+
+    logs.setup("worker")
+    processes.end_with_parent()
+    jobs.run()
+
+
+def migrate() -> None:
+    """Bring the database to this version."""
+    before = db.current_revision()
+    db.migrate()
+    after = db.current_revision()
+    print(
+        f"The database is at {after}." if before == after else f"The database went from {before or 'empty'} to {after}."
+    )
+
+
+def demo() -> None:
+    """Serve a demo workspace: two users, their mail, deals and people, in a data folder of its own."""
+    from mailcrm import serve as supervisor
+    from mailcrm.services import demo as workspace
+
+    logs.setup("serve")
+    workspace.use_own_folder()
+    supervisor.run(before_start=_make_demo)
+
+
+def doctor() -> None:
+    """Print every setting, where it comes from, and what is wrong."""
+    from mailcrm.cli import checks
+
+    raise typer.Exit(checks.run())
+
+
+def web() -> None:
+    """The web process; started by serve."""
+    from mailcrm import web as process
+
+    process.run()
+
+
+def demo_server() -> None:
+    """The demo's mail servers; started by serve."""
+    from mailcrm.services.demo import server
+
+    logs.setup("demo")
+    processes.end_with_parent()
+    server.run()
+
+
+def _make_demo() -> None:
+    from mailcrm.services import demo as workspace
+
+    password = workspace.ensure()
+    print(f"Demo workspace: sign in as {workspace.ADMIN_EMAIL} with the password {password}")

@@ -1,0 +1,87 @@
+"""What each job does: its name and the verb it calls. Every one is idempotent; any may run twice or not at all.
+
+Verbs are imported when a job first runs, so that starting a worker, and enqueueing from the web, stay light.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from mailcrm.errors import MailcrmError, NotFound
+
+BATCH = 50  # rows taken by one run of a quick job; what is left is found by the next sweep
+
+log = structlog.get_logger()
+#: Set when the process stops: long verbs may look at it between batches.
+stopping = threading.Event()
+
+
+def sync_mailbox(mailbox_id: int) -> None:
+    """Sync one mailbox; returns at once when another worker has its lease."""
+    from mailcrm.services.mail.sync import engine
+
+    engine.sync_mailbox(mailbox_id)
+
+
+def link_pending() -> None:
+    """Apply the linking rules to messages that they have not looked at."""
+    from mailcrm.services.crm.linking import link
+
+    while link.apply_rules(BATCH) and not stopping.is_set():
+        pass
+
+
+def deliver() -> None:
+    """Send what is due."""
+    from mailcrm.services.tracking import outgoing
+
+    outgoing.deliver_due(BATCH)
+
+
+def sent_copy() -> None:
+    """Put copies of sent mail into the servers' Sent folders."""
+    from mailcrm.services.mail.outbox import sent_copy as outbox
+
+    outbox.store_copies(BATCH)
+
+
+def sweep() -> None:
+    """Look for work that a lost wake-up left (also runs every few seconds in each worker)."""
+    from mailcrm.services.jobs import sweep as sweeper
+
+    sweeper.sweep()
+
+
+JOBS: dict[str, Callable[..., None]] = {
+    "sync_mailbox": sync_mailbox,
+    "link_pending": link_pending,
+    "deliver": deliver,
+    "sent_copy": sent_copy,
+    "sweep": sweep,
+}
+
+
+def run(job: str, args: dict[str, int | str]) -> None:
+    """Run a job by name. Failures are logged, never raised: the rows still say what is to do."""
+    from mailcrm.services.jobs import sweep as sweeper
+
+    sweeper.began(job, args)
+    verb = JOBS.get(job)
+    if verb is None:
+        log.warning("an unknown job was dropped", job=job)  # from a newer version sharing the queue
+        return
+    started = time.monotonic()
+    try:
+        verb(**args)
+    except NotFound:
+        log.info("the row of a job is gone", job=job, **args)
+    except MailcrmError as error:
+        log.warning("a job failed", job=job, code=error.code, reason=str(error), **args)
+    except Exception:
+        log.exception("a job broke", job=job, **args)
+    else:
+        log.debug("a job ran", job=job, seconds=round(time.monotonic() - started, 3), **args)

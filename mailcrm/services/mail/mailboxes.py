@@ -1,0 +1,409 @@
+"""Connected mailboxes: try, connect, change, reconnect, remove, and ask for a sync.
+
+Secrets are sealed for the mailbox's own row and leave only through `credentials`, for the worker. Nothing is saved
+unless the servers answered. Does not sync (services/mail/sync) and does not know providers' presets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlmodel import Session, col, delete, func, select
+
+from mailcrm.config import config
+from mailcrm.errors import SENTENCES, NotFound, PermanentError, UserError
+from mailcrm.models import (
+    Folder,
+    Mailbox,
+    Message,
+    MessageLocation,
+    Outbox,
+    PendingUid,
+    Quarantined,
+    SkippedUid,
+    Thread,
+    ThreadReference,
+    utcnow,
+)
+from mailcrm.services import access, audit, crypto, live
+from mailcrm.services.access import Actor
+from mailcrm.services.db import reading, transaction
+from mailcrm.services.jobs import queue
+from mailcrm.services.mail.providers.probe import ProbeResult, probe_mailbox
+from mailcrm.services.mail.providers.values import Security, ServerSpec
+
+MOST_HISTORY_DAYS = 36_500
+_ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\x7f]{1,64}@[^\s@<>\x00-\x1f\x7f]{1,253}")
+
+
+@dataclass(frozen=True)
+class MailboxInput:
+    """What a person enters to connect a mailbox; the passwords are kept out of repr.
+
+    `smtp_password` None: the same as for IMAP. `history_days` None: everything. `folders` empty: all of them.
+    """
+
+    address: str
+    imap: ServerSpec
+    smtp: ServerSpec
+    password: str
+    smtp_password: str | None = None
+    display_name: str = ""
+    history_days: int | None = None
+    folders: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"MailboxInput(address={self.address!r}, imap={self.imap!r}, smtp={self.smtp!r})"
+
+
+@dataclass(frozen=True)
+class MailboxView:
+    """A mailbox as its user sees it; `error` is the last failure's code, "" after a success."""
+
+    id: int
+    address: str
+    display_name: str
+    provider: str
+    status: str
+    default_visibility: str
+    track_opens: bool
+    track_clicks: bool
+    track_notify: bool
+    auto_link_deals: bool
+    last_success_at: datetime | None
+    next_try_at: datetime | None
+    error: str
+    created_at: datetime
+    error_sentence: str = ""
+    imap_host: str = ""
+    smtp_host: str = ""
+    history_days: int | None = None
+
+
+@dataclass(frozen=True)
+class SyncStatus:
+    """The footer's words: "ok", "syncing" (done of total), "error" (with its sentence) or "none" (no mailbox)."""
+
+    kind: str
+    done: int = 0
+    total: int = 0
+    sentence: str = ""
+    last_success_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a connection needs; only for the worker and the outbox."""
+
+    imap: ServerSpec
+    imap_password: str
+    smtp: ServerSpec
+    smtp_password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(imap={self.imap!r}, smtp={self.smtp!r})"
+
+    def __iter__(self) -> Iterator[ServerSpec | str]:
+        """Unpack as (imap, its password, smtp, its password)."""
+        return iter((self.imap, self.imap_password, self.smtp, self.smtp_password))
+
+
+def test_connection(actor: Actor, given: MailboxInput) -> ProbeResult:
+    """Try both servers, step by step; saves nothing. Takes up to a minute with servers that hang."""
+    del actor  # any user may connect mailboxes of their own
+    return probe_mailbox(
+        given.imap,
+        given.password,
+        given.smtp,
+        given.password if given.smtp_password is None else given.smtp_password,
+        allow_private=config().allow_private_hosts,
+    )
+
+
+def connect(actor: Actor, given: MailboxInput, *, probe: bool = True) -> MailboxView:
+    """Try the servers, then save the mailbox and ask for its first sync.
+
+    Raises UserError with the failing step's sentence, and saves nothing then. `probe=False` is for the demo, whose
+    servers may still be starting.
+    """
+    address = _address(given.address)
+    _history(given.history_days)
+    with reading() as session:
+        _not_taken(session, actor, address)
+    found = test_connection(actor, given) if probe else None
+    if found is not None and found.failure is not None:
+        raise _as_user_error(found)
+    with transaction() as session:
+        _not_taken(session, actor, address)
+        row = Mailbox(
+            user_id=actor.user_id,
+            address=address,
+            display_name=" ".join(given.display_name.split())[:120],
+            imap_host=given.imap.host,
+            imap_port=given.imap.port,
+            imap_security=given.imap.security,
+            imap_username=given.imap.username,
+            smtp_host=given.smtp.host,
+            smtp_port=given.smtp.port,
+            smtp_security=given.smtp.security,
+            smtp_username=given.smtp.username,
+            secret=b"",
+            history_days=given.history_days,
+            sync_requested_at=utcnow(),
+        )
+        session.add(row)
+        session.flush()
+        mailbox_id = row.id or 0
+        row.secret = _seal(mailbox_id, given.password, given.smtp_password)
+        if given.folders and found is not None:
+            _choose(session, mailbox_id, found, given.folders)
+        audit.record(session, actor, "connect", "mailbox", mailbox_id, address=address)
+        live.hint(session, actor.user_id, "sync", mailbox_id)
+        view = _view(row)
+    queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
+    return view
+
+
+def list_mailboxes(actor: Actor) -> tuple[MailboxView, ...]:
+    """List the actor's mailboxes, oldest first."""
+    with reading() as session:
+        rows = session.exec(select(Mailbox).where(access.own_mailbox(actor)).order_by(col(Mailbox.id)))
+        return tuple(_view(row) for row in rows)
+
+
+def get(actor: Actor, mailbox_id: int) -> MailboxView:
+    """Return one of the actor's mailboxes; NotFound for anybody else's."""
+    with reading() as session:
+        return _view(access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor)))
+
+
+def change(
+    actor: Actor,
+    mailbox_id: int,
+    *,
+    track_opens: bool | None = None,
+    track_clicks: bool | None = None,
+    track_notify: bool | None = None,
+    default_visibility: str | None = None,
+    auto_link_deals: bool | None = None,
+    display_name: str | None = None,
+    paused: bool | None = None,
+) -> MailboxView:
+    """Change the settings that are given. `paused=False` takes sync up again at once."""
+    if default_visibility not in (None, "private", "shared"):
+        raise UserError("input.invalid", value=str(default_visibility)[:40], field="Visibility")
+    flags = {
+        "track_opens": track_opens,
+        "track_clicks": track_clicks,
+        "track_notify": track_notify,
+        "auto_link_deals": auto_link_deals,
+        "default_visibility": default_visibility,
+        "display_name": " ".join(display_name.split())[:120] if display_name is not None else None,
+    }
+    with transaction() as session:
+        row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
+        for name, value in flags.items():
+            if value is not None:
+                setattr(row, name, value)
+        if paused is not None and row.status != "needs_reconnect":
+            row.status = "paused" if paused else "active"
+            if not paused:
+                row.sync_requested_at, row.next_try_at = utcnow(), None
+        session.add(row)
+        changed = sorted(name for name, value in flags.items() if value is not None)
+        audit.record(session, actor, "change", "mailbox", mailbox_id, fields=changed)
+        live.hint(session, actor.user_id, "sync", mailbox_id)
+        view = _view(row)
+    if paused is False:
+        queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
+    return view
+
+
+def reconnect(actor: Actor, mailbox_id: int, password: str, smtp_password: str | None = None) -> MailboxView:
+    """Replace the password after trying it, and take sync up again (M10). Raises UserError when it doesn't work."""
+    with reading() as session:
+        row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
+        imap, smtp = _specs(row)
+        address = row.address
+    found = test_connection(actor, MailboxInput(address, imap, smtp, password, smtp_password))
+    if found.failure is not None:
+        raise _as_user_error(found)
+    with transaction() as session:
+        row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
+        row.secret = _seal(mailbox_id, password, smtp_password)
+        row.status, row.failures, row.error_code, row.error_params = "active", 0, "", {}
+        row.next_try_at, row.sync_requested_at = None, utcnow()
+        session.add(row)
+        audit.record(session, actor, "reconnect", "mailbox", mailbox_id)
+        live.hint(session, actor.user_id, "sync", mailbox_id)
+        view = _view(row)
+    queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
+    return view
+
+
+def remove(actor: Actor, mailbox_id: int) -> None:
+    """Disconnect a mailbox: its stored mail and secrets are removed here, nothing changes on the server."""
+    with transaction() as session:
+        row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
+        address = row.address
+        threads = select(Message.thread_id).where(Message.mailbox_id == mailbox_id)
+        touched = set(session.exec(threads))
+        session.exec(delete(Outbox).where(col(Outbox.mailbox_id) == mailbox_id))
+        session.delete(row)
+        session.flush()
+        _drop_empty_threads(session, touched)
+        audit.record(session, actor, "remove", "mailbox", mailbox_id, address=address)
+        live.hint(session, actor.user_id, "mail")
+        live.hint(session, actor.user_id, "sync", mailbox_id)
+
+
+def request_sync(actor: Actor, mailbox_id: int) -> None:
+    """Ask for a sync now, whatever a failure's back-off says."""
+    with transaction() as session:
+        row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
+        row.sync_requested_at, row.next_try_at = utcnow(), None
+        session.add(row)
+        live.hint(session, actor.user_id, "sync", mailbox_id)
+    queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
+
+
+def sync_status(actor: Actor) -> SyncStatus:
+    """Sum up the actor's mailboxes in one line, the worst first. Costs four small queries."""
+    with reading() as session:
+        rows = session.exec(select(Mailbox).where(access.own_mailbox(actor))).all()
+        if not rows:
+            return SyncStatus("none")
+        latest = max((row.last_success_at for row in rows if row.last_success_at), default=None)
+        for row in rows:
+            if row.error_code:
+                return SyncStatus("error", sentence=_sentence(row), last_success_at=latest)
+        mine = select(Folder.id).where(col(Folder.mailbox_id).in_([row.id for row in rows]))
+        pending = session.exec(select(func.count()).select_from(PendingUid).where(col(PendingUid.folder_id).in_(mine)))
+        left = pending.one()
+        first = any(row.last_success_at is None and row.status == "active" for row in rows)
+        if left or first:
+            stored = 0
+            for model in (MessageLocation, SkippedUid, Quarantined):
+                stored += session.exec(
+                    select(func.count()).select_from(model).where(col(model.folder_id).in_(mine))
+                ).one()
+            return SyncStatus("syncing", stored, stored + left, last_success_at=latest)
+        return SyncStatus("ok", last_success_at=latest)
+
+
+def credentials(mailbox_id: int) -> Credentials:
+    """Unseal what the worker needs to connect. Not for views; raises NotFound, PermanentError("secret.unreadable")."""
+    with reading() as session:
+        row = session.get(Mailbox, mailbox_id)
+        if row is None:
+            raise NotFound
+        imap, smtp = _specs(row)
+        box = row.secret
+    secret = crypto.unseal(box, context=f"mailbox:{mailbox_id}")
+    if not isinstance(secret, dict) or "imap" not in secret:
+        raise PermanentError("secret.unreadable")
+    return Credentials(imap, str(secret["imap"]), smtp, str(secret.get("smtp", secret["imap"])))
+
+
+def _seal(mailbox_id: int, password: str, smtp_password: str | None) -> bytes:
+    secret = {"imap": password, "smtp": password if smtp_password is None else smtp_password}
+    return crypto.seal(secret, context=f"mailbox:{mailbox_id}")
+
+
+def _choose(session: Session, mailbox_id: int, found: ProbeResult, chosen: Sequence[str]) -> None:
+    """Keep which folders to sync; the sync engine fills in the rest of their rows."""
+    for folder in found.folders:
+        session.add(
+            Folder(
+                mailbox_id=mailbox_id,
+                name=folder.name,
+                delimiter=folder.delimiter or "",
+                role=folder.role or "other",
+                selectable=folder.selectable,
+                chosen=folder.name in chosen,
+            )
+        )
+
+
+def _drop_empty_threads(session: Session, thread_ids: set[int]) -> None:
+    for thread_id in thread_ids:
+        left = session.exec(select(func.count()).select_from(Message).where(Message.thread_id == thread_id)).one()
+        if left:
+            session.exec(update(Thread).where(col(Thread.id) == thread_id).values(message_count=left))
+        else:
+            session.exec(delete(ThreadReference).where(col(ThreadReference.thread_id) == thread_id))
+            session.exec(delete(Thread).where(col(Thread.id) == thread_id))
+
+
+def _not_taken(session: Session, actor: Actor, address: str) -> None:
+    taken = select(Mailbox.id).where(access.own_mailbox(actor), Mailbox.address == address)
+    if session.exec(taken).first() is not None:
+        raise UserError("mailbox.taken", address=address)
+
+
+def _as_user_error(found: ProbeResult) -> UserError:
+    step = found.failure
+    if step is None or step.error is None:
+        return UserError("internal")
+    error = UserError(step.error.code, **step.error.params)
+    error.__cause__ = step.error
+    return error
+
+
+def _address(value: str) -> str:
+    address = value.strip().lower()
+    if not _ADDRESS.fullmatch(address):
+        raise UserError("mailbox.address", address=value.strip()[:80])
+    return address
+
+
+def _history(days: int | None) -> None:
+    if days is not None and not 1 <= days <= MOST_HISTORY_DAYS:
+        raise UserError("mailbox.history")
+
+
+def _security(value: str) -> Security:
+    if value == "ssl" or value == "starttls" or value == "none":
+        return value
+    raise UserError("input.invalid", value=value[:40], field="Security")
+
+
+def _specs(row: Mailbox) -> tuple[ServerSpec, ServerSpec]:
+    return (
+        ServerSpec(row.imap_host, row.imap_port, _security(row.imap_security), row.imap_username),
+        ServerSpec(row.smtp_host, row.smtp_port, _security(row.smtp_security), row.smtp_username),
+    )
+
+
+def _sentence(row: Mailbox) -> str:
+    try:
+        return SENTENCES[row.error_code].format(**row.error_params)
+    except (KeyError, IndexError):  # a code of another version
+        return SENTENCES["internal"] if row.error_code else ""
+
+
+def _view(row: Mailbox) -> MailboxView:
+    return MailboxView(
+        id=row.id or 0,
+        address=row.address,
+        display_name=row.display_name,
+        provider=row.provider,
+        status=row.status,
+        default_visibility=row.default_visibility,
+        track_opens=row.track_opens,
+        track_clicks=row.track_clicks,
+        track_notify=row.track_notify,
+        auto_link_deals=row.auto_link_deals,
+        last_success_at=row.last_success_at,
+        next_try_at=row.next_try_at,
+        error=row.error_code,
+        created_at=row.created_at,
+        error_sentence=_sentence(row),
+        imap_host=row.imap_host,
+        smtp_host=row.smtp_host,
+        history_days=row.history_days,
+    )

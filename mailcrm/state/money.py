@@ -1,0 +1,37 @@
+"""Amounts as people type them, to integer minor units of their currency. Pure."""
+
+from decimal import Decimal, InvalidOperation
+
+from mailcrm.errors import UserError
+from mailcrm.services import i18n
+from mailcrm.services.i18n import N_
+
+#: Offered in forms, the workspace's own first; any ISO 4217 code is stored.
+CURRENCIES = (
+    "EUR", "USD", "GBP", "JPY", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "TRY", "AED", "SAR", "INR",
+    "CNY", "KRW", "SGD", "AUD", "NZD", "CAD", "BRL", "MXN", "ZAR",
+)  # fmt: skip
+MOST_MINOR = 10**15
+
+
+def minor_units(text: str, currency: str) -> int:
+    """Return an amount as it is typed (48,200 or 48.200,50) in minor units; "" is 0.
+
+    Raises UserError("input.invalid") when it is no amount.
+    """
+    plain = "".join(char for char in text if not char.isspace() and char not in "'’€$£¥₩")
+    if not plain:
+        return 0
+    last = max(plain.rfind("."), plain.rfind(","))
+    if last >= 0 and (len(plain) - last - 1 != 3 or "." in plain and "," in plain):
+        # The last separator starts the decimals, unless exactly three digits follow the only kind there is.
+        plain = plain[:last].replace(".", "").replace(",", "") + "." + plain[last + 1 :]
+    else:
+        plain = plain.replace(".", "").replace(",", "")
+    try:
+        amount = Decimal(plain) * 10 ** i18n.minor_digits(currency)
+    except InvalidOperation as error:
+        raise UserError("input.invalid", value=text[:40], field=N_("Value")) from error
+    if not amount.is_finite() or not 0 <= amount < MOST_MINOR:
+        raise UserError("input.invalid", value=text[:40], field=N_("Value"))
+    return round(amount)

@@ -1,0 +1,245 @@
+"""Connected mailboxes: how each one's sync goes, its ledger, and the defaults that save as soon as they are touched.
+
+Connecting a new one is state/connect.py. Does not hold credentials and never sees a password, save the one field of
+signing in again, which is passed on and dropped.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from mailcrm.errors import MailcrmError, NotFound
+from mailcrm.services import i18n
+from mailcrm.services.access import Actor
+from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.services.mail import mailboxes
+from mailcrm.services.mail.sync import ledger
+from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
+from mailcrm.state.nav import NavState
+from mailcrm.state.present import Eyes, eyes_of
+from mailcrm.state.session import actor_of
+
+#: The switches of a mailbox, by the name that the service knows them by.
+SWITCHES = ("track_opens", "track_clicks", "track_notify", "auto_link_deals")
+STATES = {"active": "ok", "paused": "off", "needs_reconnect": "warn"}
+
+
+@dataclass(frozen=True)
+class MailboxRow:
+    """A mailbox on the settings page; `kind` is ok, syncing, warn, bad or off."""
+
+    id: int = 0
+    address: str = ""
+    letter: str = ""
+    since: str = ""
+    kind: str = "off"
+    status: str = ""
+    at: str = ""
+    error: str = ""
+    paused: bool = False
+    signed_out: bool = False
+    shared: bool = False
+    track_opens: bool = False
+    track_clicks: bool = False
+    track_notify: bool = False
+    auto_link_deals: bool = False
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """A folder of the ledger; numbers are texts in the reader's grouping."""
+
+    key: str = ""
+    folder: str = ""
+    server: str = ""
+    stored: str = ""
+    skipped: str = ""
+    quarantined: str = ""
+    pending: str = ""
+    last: str = ""
+    next: str = ""
+    error: str = ""
+    odd: bool = False
+
+
+class MailboxesState(rx.State):
+    """What the settings page shows of the actor's mailboxes."""
+
+    loaded: bool = False
+    failed: bool = False
+    rows: list[MailboxRow] = []
+    chosen: MailboxRow = MailboxRow()
+    ledger: list[LedgerRow] = []
+    total: LedgerRow = LedgerRow()
+    saved: str = ""
+    leaving: int = 0
+    leaving_address: str = ""
+    wrong: str = ""
+
+    @rx.event
+    async def load(self):
+        """Show the mailboxes when the page opens."""
+        self.saved, self.wrong, self.leaving = "", "", 0
+        await self._fill(await actor_of(self))
+
+    @rx.event
+    async def refresh(self):
+        """Show again what changed by itself."""
+        await self._fill(await actor_of(self))
+
+    @rx.event
+    async def choose(self, mailbox_id: int):
+        """Show another mailbox's settings."""
+        self.saved = ""
+        await self._fill(await actor_of(self), as_int(mailbox_id))
+
+    @rx.event
+    async def sync_now(self, mailbox_id: int):
+        """Ask the worker for a sync."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(mailboxes.request_sync, actor, as_int(mailbox_id))
+        await self._fill(actor)
+        return [NavState.refresh, rx.toast(gettext(actor.language, "Sync asked for. New email arrives by itself."))]
+
+    @rx.event
+    async def pause(self, mailbox_id: int, paused: bool):
+        """Stop or resume the sync of a mailbox."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(mailboxes.change, actor, as_int(mailbox_id), paused=as_flag(paused))
+        await self._fill(actor)
+        return NavState.refresh
+
+    @rx.event
+    async def switch(self, mailbox_id: int, name: str, on: bool):
+        """Save one of the mailbox's switches."""
+        if name not in SWITCHES:
+            raise NotFound
+        await self._save(as_int(mailbox_id), {name: as_flag(on)}, name)
+
+    @rx.event
+    async def share(self, mailbox_id: int, visibility: str):
+        """Save the visibility of mail that arrives from now on."""
+        await self._save(as_int(mailbox_id), {"default_visibility": as_text(visibility, 10)}, "sharing")
+
+    @rx.event
+    async def ask_remove(self, mailbox_id: int):
+        """Ask before a mailbox is removed; 0 closes the question."""
+        self.leaving = as_int(mailbox_id)
+        if self.leaving:
+            found = await asyncio.to_thread(mailboxes.get, await actor_of(self), self.leaving)
+            self.leaving_address = found.address
+
+    @rx.event
+    async def close_question(self, is_open: bool):
+        """Close the question without removing anything."""
+        if not as_flag(is_open):
+            self.leaving = 0
+
+    @rx.event
+    async def remove(self):
+        """Remove the mailbox that was asked about."""
+        actor = await actor_of(self)
+        mailbox_id, address = self.leaving, self.leaving_address
+        self.leaving = 0
+        await asyncio.to_thread(mailboxes.remove, actor, mailbox_id)
+        await self._fill(actor)
+        said = gettext(actor.language, "{address} is removed. Its mail on the server was not touched.", address=address)
+        return [NavState.refresh, rx.toast(said)]
+
+    @rx.event
+    async def sign_in_again(self, form: dict[str, Any]):
+        """Try a new password for the chosen mailbox and keep it when the server takes it."""
+        actor = await actor_of(self)
+        self.wrong = ""
+        fields = as_form(form)
+        try:
+            await asyncio.to_thread(mailboxes.reconnect, actor, self.chosen.id, fields.get("new_password", ""))
+        except MailcrmError as error:
+            self.wrong = i18n.sentence(error, actor.language)
+            return None
+        await self._fill(actor)
+        return NavState.refresh
+
+    async def _save(self, mailbox_id: int, changes: dict[str, Any], name: str) -> None:
+        actor = await actor_of(self)
+        self.saved = ""
+        await asyncio.to_thread(lambda: mailboxes.change(actor, mailbox_id, **changes))
+        await self._fill(actor)
+        self.saved = name
+
+    async def _fill(self, actor: Actor, wanted: int = 0) -> None:
+        eyes = eyes_of(actor)
+        try:
+            found = await asyncio.to_thread(mailboxes.list_mailboxes, actor)
+            status = await asyncio.to_thread(mailboxes.sync_status, actor)
+            self.rows = [_row(each, eyes, syncing=status.kind == "syncing") for each in found]
+            wanted = wanted or self.chosen.id
+            self.chosen = next(
+                (row for row in self.rows if row.id == wanted), self.rows[0] if self.rows else MailboxRow()
+            )
+            lines = await asyncio.to_thread(ledger.ledger, actor, self.chosen.id) if self.chosen.id else ()
+            self.ledger = [_line(each, eyes) for each in lines]
+            self.total = _total(lines, eyes)
+            self.failed = False
+        finally:
+            self.loaded = True
+
+
+def _row(view: Any, eyes: Eyes, *, syncing: bool) -> MailboxRow:
+    kind = STATES.get(view.status, "ok")
+    at = i18n.short_day(eyes.language, view.last_success_at, eyes.now, eyes.zone) if view.last_success_at else ""
+    if kind == "ok" and view.error:
+        kind = "bad"
+    elif kind == "ok" and (syncing or not at):
+        kind = "syncing"
+    words = {
+        "ok": gettext(eyes.language, "Up to date"),
+        "syncing": gettext(eyes.language, "Syncing"),
+        "warn": gettext(eyes.language, "Sign in again"),
+        "bad": gettext(eyes.language, "Trying again"),
+        "off": gettext(eyes.language, "Paused by you"),
+    }
+    return MailboxRow(
+        id=view.id,
+        address=view.address,
+        letter=view.address[:1].upper(),
+        since=gettext(
+            eyes.language,
+            "Connected {day}",
+            day=i18n.calendar_day(
+                eyes.language, view.created_at.astimezone(eyes.zone).date(), eyes.now.astimezone(eyes.zone).date()
+            ),
+        ),
+        kind=kind,
+        status=words[kind],
+        at=at,
+        error=view.error_sentence,
+        paused=view.status == "paused",
+        signed_out=view.status == "needs_reconnect",
+        shared=view.default_visibility == "shared",
+        track_opens=view.track_opens,
+        track_clicks=view.track_clicks,
+        track_notify=view.track_notify,
+        auto_link_deals=view.auto_link_deals,
+    )
+
+
+COUNTS = ("server", "stored", "skipped", "quarantined", "pending")
+
+
+def _line(view: Any, eyes: Eyes) -> LedgerRow:
+    counts = {name: i18n.number(eyes.language, getattr(view, name)) for name in COUNTS}
+    short = {
+        "last": view.last_success_at,
+        "next": view.next_try_at,
+    }
+    times = {name: i18n.short_day(eyes.language, at, eyes.now, eyes.zone) if at else "" for name, at in short.items()}
+    known = view.stored + view.skipped + view.quarantined + view.pending
+    return LedgerRow(key=view.folder, folder=view.folder, error=view.error, odd=known != view.server, **counts, **times)
+
+
+def _total(lines: Any, eyes: Eyes) -> LedgerRow:
+    sums = {name: i18n.number(eyes.language, sum(getattr(line, name) for line in lines)) for name in COUNTS}
+    return LedgerRow(folder=ngettext(eyes.language, "{n} folder", "{n} folders", len(lines)), **sums)

@@ -73,20 +73,20 @@ def render_body(
     labels = labels or Labels()
     if html is None or not html.strip():
         return RenderedBody(
-            _document(plain_to_html(text, quote_label=labels.quote, cut_label=labels.cut), theme), 0, False
+            document_of(plain_to_html(text, quote_label=labels.quote, cut_label=labels.cut), theme), 0, False
         )
     cleaned = _clean(html, content_hash, remote_images, attachment_url)
     if cleaned.html is None:
         note = f'<p class="note">{escape(labels.fallback)}</p>'
         body = plain_to_html(text, quote_label=labels.quote, cut_label=labels.cut)
-        return RenderedBody(_document(note + body, theme), 0, True)
+        return RenderedBody(document_of(note + body, theme), 0, True)
     paper = _OWN_COLOURS.search(cleaned.html) is not None
-    return RenderedBody(_document(cleaned.html, "light" if paper else theme, paper=paper), cleaned.blocked, False)
+    return RenderedBody(document_of(cleaned.html, "light" if paper else theme, paper=paper), cleaned.blocked, False)
 
 
 def notice(text: str, theme: Theme = "light") -> str:
     """Return a document that only says something."""
-    return _document(f'<p class="note">{escape(text)}</p>', theme)
+    return document_of(f'<p class="note">{escape(text)}</p>', theme)
 
 
 def _clean(html: str, content_hash: str, remote_images: bool, attachment_url: Callable[[str], str | None]) -> _Cleaned:
@@ -160,7 +160,8 @@ def _weight(value: _Cleaned) -> int:
 _CACHE = _Cache(_CACHE_CHARS)
 
 
-def _document(body: str, theme: Theme, *, paper: bool = False) -> str:
+def document_of(body: str, theme: Theme = "light", *, paper: bool = False) -> str:
+    """Return the whole document around a body that is already safe; `paper` keeps it white."""
     sample = body[:20_000]
     japanese = len(_KANA.findall(sample)) > 10
     language = ' lang="ja"' if japanese else ""

@@ -101,7 +101,7 @@ def node_folder() -> Path:
 def build_environment() -> dict[str, str]:
     """The environment of a build: Node from the wheel, the user's npm registry, no other outside contact."""
     env = dict(os.environ)
-    env["PATH"] = os.pathsep.join([str(node_folder()), str(Path(sys.executable).parent), env.get("PATH", "")])
+    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), str(node_folder()), env.get("PATH", "")])
     env.update(
         {
             "REFLEX_USE_NPM": "1",  # Reflex would otherwise download bun

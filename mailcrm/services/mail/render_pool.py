@@ -56,6 +56,10 @@ class Pool:
         finally:
             self._free.put(keep)
 
+    def processes(self) -> list[int]:
+        """Return the process ids of the workers that are up."""
+        return [worker.process.pid for worker in self._all if worker.process.poll() is None]
+
     def close(self) -> None:
         """End all workers."""
         if self._pid == os.getpid():

@@ -54,7 +54,7 @@ def link_thread(
             if row.unlinked_at is None and other.kind == target.kind != "person" and other != target:
                 row.unlinked_at, row.unlinked_by = utcnow(), actor.user_id
         _tie(session, actor, thread_id, target)
-        audit.record(session, actor, "link", "thread", thread_id, kind=target.kind, target=target.id)
+        audit.record(session, actor, "link", "thread", thread_id, target=f"{target.kind}:{target.id}")
         _hint(session, actor.user_id, thread_id)
 
 

@@ -38,6 +38,7 @@ from mailcrm.services.rows import rows
 MESSAGE, OPENED, CLICKED, STAGE, CREATED, CLOSED = range(6)
 PLACES = 8
 _Key = tuple[datetime, int]
+_Keyed = tuple[_Key, TimelineItem]
 
 
 def deal_timeline(actor: Actor, deal_id: int, limit: int = 50, cursor: str | None = None) -> TimelinePage:
@@ -96,7 +97,7 @@ def _page(
     session: Session,
     actor: Actor,
     ids: Subquery,
-    events: list[TimelineItem],
+    events: list[_Keyed],
     limit: int,
     cursor: str | None,
     *,
@@ -105,10 +106,10 @@ def _page(
     """Merge the kinds: each gives at most one page and one row more, already below the cursor."""
     size = paging.page_size(limit)
     after = paging.read_at(cursor) if cursor else None
-    found: list[tuple[_Key, TimelineItem]] = _messages(session, actor, ids, after, size + 1)
+    found: list[_Keyed] = _messages(session, actor, ids, after, size + 1)
     if marks:
         found += _marks(session, actor, ids, after, size + 1)
-    found += [(_key(item), item) for item in events if after is None or _key(item) < after]
+    found += [event for event in events if after is None or event[0] < after]
     found.sort(key=lambda pair: pair[0], reverse=True)
     shown = found[:size]
     return TimelinePage(
@@ -135,26 +136,23 @@ def _one_copy_each(actor: Actor, ids: Subquery) -> Subquery:
 
 def _messages(
     session: Session, actor: Actor, ids: Subquery, after: _Key | None, limit: int
-) -> list[tuple[_Key, TimelineItem]]:
+) -> list[_Keyed]:
     one = _one_copy_each(actor, ids)
     statement = select(one.c.id).order_by(one.c.sort_at.desc(), one.c.id.desc()).limit(limit)
     chosen = [row[0] for row in rows(session, _below(statement, one.c.sort_at, one.c.id, MESSAGE, after))]
     loaded = session.exec(select_rows(Message).where(col(Message.id).in_(chosen))).all()
     return [
-        (
-            (view.at, view.id * PLACES + MESSAGE),
-            TimelineItem("thread_message", view.at, view.id, message=view),
-        )
+        ((view.at, view.id * PLACES + MESSAGE), TimelineItem("thread_message", view.at, view.id, message=view))
         for view in message_views.build(session, actor, loaded)
     ]
 
 
 def _marks(
     session: Session, actor: Actor, ids: Subquery, after: _Key | None, limit: int
-) -> list[tuple[_Key, TimelineItem]]:
+) -> list[_Keyed]:
     """The last open and the last click of each tracked message that the viewer sees."""
     one = _one_copy_each(actor, ids)
-    found: list[tuple[_Key, TimelineItem]] = []
+    found: list[_Keyed] = []
     for place, code, moment, count in (
         (OPENED, "opened", col(TrackedMessage.last_opened_at), col(TrackedMessage.opens)),
         (CLICKED, "clicked", col(TrackedMessage.last_clicked_at), col(TrackedMessage.clicks)),
@@ -168,8 +166,7 @@ def _marks(
             .limit(limit)
         )
         for at, message_id, subject, times in rows(session, _below(statement, moment, Message.id, place, after)):
-            item = _event(place, at, message_id, "tracking", code, {"subject": subject, "count": times})
-            found.append((_key(item), item))
+            found.append(_event(place, at, message_id, "tracking", code, {"subject": subject, "count": times}))
     return found
 
 
@@ -181,7 +178,7 @@ def _below(statement: Any, moment: Any, row_id: Any, place: int, after: _Key | N
     return statement.where(condition)
 
 
-def _stage_events(session: Session, deal_id: int) -> list[TimelineItem]:
+def _stage_events(session: Session, deal_id: int) -> list[_Keyed]:
     """Every move but the first stay, which is the deal's creation."""
     statement = (
         select(DealStage.id, DealStage.entered_at, Stage.name)
@@ -195,15 +192,9 @@ def _stage_events(session: Session, deal_id: int) -> list[TimelineItem]:
     ]
 
 
-def _created(at: datetime, row_id: int) -> TimelineItem:
+def _created(at: datetime, row_id: int) -> _Keyed:
     return _event(CREATED, at, row_id, "created", "created", {})
 
 
-def _event(
-    place: int, at: datetime, ref: int, kind: str, code: str, params: dict[str, str | int]
-) -> TimelineItem:
-    return TimelineItem(kind, at, ref, text_code=code, params=params | {"place": place})
-
-
-def _key(item: TimelineItem) -> _Key:
-    return item.at, item.ref * PLACES + int(item.params["place"])
+def _event(place: int, at: datetime, ref: int, kind: str, code: str, params: dict[str, str | int]) -> _Keyed:
+    return (at, ref * PLACES + place), TimelineItem(kind, at, ref, text_code=code, params=params)

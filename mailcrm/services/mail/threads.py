@@ -95,7 +95,7 @@ def open_thread(actor: Actor, thread_id: int) -> ThreadView:
             messages=tuple(views),
             visibility="shared" if any(view.visibility == "shared" for view in views) else "private",
             own=thread.user_id == actor.user_id,
-            links=links_of(session, actor, thread_id, [message.id or 0 for message in messages]),
+            links=links_of(session, actor, thread, views),
             deal=_deal(session, thread_id),
             participants=_participants(views),
         )
@@ -198,11 +198,13 @@ def counts(actor: Actor) -> NavCounts:
         )
 
 
-def links_of(
-    session: Session, actor: Actor, thread_id: int, message_ids: list[int]
-) -> tuple[LinkView, ...]:
-    """Return the standing links of a thread and of these messages of it, whose targets the actor may see."""
-    source = (col(Link.thread_id) == thread_id) | col(Link.message_id).in_(message_ids)
+def links_of(session: Session, actor: Actor, thread: Thread, views: list[MessageView]) -> tuple[LinkView, ...]:
+    """Return the standing links of a thread and of these messages of it, whose targets the actor may see.
+
+    In a colleague's thread, who takes part in messages that are kept private stays private (M25): a rule's link to a
+    person shows only when that person is on one of these messages.
+    """
+    source = (col(Link.thread_id) == thread.id) | col(Link.message_id).in_([view.id for view in views])
     title = func.coalesce(col(Person.name), col(Deal.title), col(Lead.title))
     statement = (
         select(Link.id, Link.person_id, Link.deal_id, Link.lead_id, title, Link.origin, Link.reason)
@@ -212,13 +214,21 @@ def links_of(
         .where(source, col(Link.unlinked_at).is_(None), title.is_not(None))
         .order_by(col(Link.id))
     )
+    everything = thread.user_id == actor.user_id
+    parties = {party for view in views for party in (view.sender, *view.to, *view.cc, *view.bcc)}
+    addresses = {party.address for party in parties}
+    persons = {party.person_id for party in parties}
     seen: dict[tuple[str, int], LinkView] = {}
     for link_id, person_id, deal_id, lead_id, name, origin, reason in rows(session, statement):
+        if person_id and origin == "rule" and not everything and person_id not in persons:
+            continue
         kind = "person" if person_id else "deal" if deal_id else "lead"
         target: int = person_id or deal_id or lead_id
-        why = reason or {}
-        detail = str(why.get("address", ""))
-        seen.setdefault((kind, target), LinkView(link_id, kind, target, name, origin, str(why.get("code", "")), detail))
+        address = str(reason.get("address", ""))
+        detail = address if everything or address in addresses else ""
+        seen.setdefault(
+            (kind, target), LinkView(link_id, kind, target, name, origin, str(reason.get("code", "")), detail)
+        )
     return tuple(seen.values())
 
 

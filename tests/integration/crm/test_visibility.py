@@ -11,6 +11,7 @@ from mailcrm.models import TrackedMessage, utcnow
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import deals, leads, organizations, people, timeline
 from mailcrm.services.crm.linking import link
+from mailcrm.services.crm.linking.panel import panel
 from mailcrm.services.crm.views import DealView, PersonView
 from mailcrm.services.db import transaction
 from mailcrm.services.mail import threads
@@ -94,6 +95,24 @@ def test_the_subject_of_a_shared_message_is_its_own(story: Story) -> None:
     link.apply_rules()
     assert threads.open_thread(story.aino, shared.thread_id).subject == "Secret salary talk"
     assert threads.open_thread(story.noor, shared.thread_id).subject == "Re: offer"
+
+
+def test_who_is_on_private_messages_of_a_shared_conversation_stays_private(story: Story) -> None:
+    """M25: neither as a link's person nor as the address that a link's reason names."""
+    lawyer = a_person(story.aino, "Lawyer", "lawyer@law.test")
+    first = a_message(story.box, sender="lawyer@law.test")
+    a_message(story.box, thread_id=first.thread_id, visibility="shared")
+    link.apply_rules()
+    with_lawyer = {found.title for found in threads.open_thread(story.aino, first.thread_id).links}
+    assert with_lawyer == {"Lawyer", "Mika", "Saimaa phase 2"}
+    seen = panel(story.noor, first.thread_id)
+    for links in (threads.open_thread(story.noor, first.thread_id).links, seen.links):
+        assert {found.title for found in links} == {"Mika", "Saimaa phase 2"}
+        assert "lawyer" not in str(links).lower()
+    assert seen.person is not None
+    assert seen.person.name == "Mika"
+    link.link_thread(story.aino, first.thread_id, person_id=lawyer.card.id)
+    assert "lawyer" not in str(panel(story.noor, first.thread_id).recent).lower()
 
 
 def test_visibility_changes_at_any_time(story: Story) -> None:

@@ -28,7 +28,7 @@ def panel(actor: Actor, thread_id: int) -> CrmPanel:
     with reading() as session:
         thread, messages = threads.visible_messages(session, actor, thread_id)
         views = message_views.build(session, actor, message_views.collapse(messages, actor))
-        links = threads.links_of(session, actor, thread_id, [message.id or 0 for message in messages])
+        links = threads.links_of(session, actor, thread, views)
         others = _counterparties(session, thread.user_id, views)
         person_id = _person(links, others)
         unknown = next((other for other in others if other.person_id is None), None)
@@ -43,7 +43,7 @@ def panel(actor: Actor, thread_id: int) -> CrmPanel:
             prefill_organization=_organization(session, actor, unknown.address) if unknown else "",
             deal=deal,
             deal_steps=deals.steps(session, deal_row) if deal_row else (),
-            candidates=() if deal else _candidates(session, actor, links, others),
+            candidates=_candidates(session, actor, links, others) if own and not deal else (),
             links=links,
             visibility="shared" if any(view.visibility == "shared" for view in views) else "private",
             can_change=own,

@@ -70,6 +70,7 @@ class _Waiting:
 
 _queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
 _lock = threading.Lock()  # one flush at a time in this process
+_starting = threading.Lock()
 _wake = threading.Event()
 _thread: threading.Thread | None = None
 
@@ -151,7 +152,7 @@ def _start() -> None:
     global _thread
     if _thread is not None and _thread.is_alive():
         return
-    with _lock:
+    with _starting:
         if _thread is None or not _thread.is_alive():
             _thread = threading.Thread(target=_run, name="tracking-record", daemon=True)
             _thread.start()

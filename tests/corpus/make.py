@@ -52,7 +52,7 @@ def encoded(kind: str, content: bytes, *extra: str) -> bytes:
     return part(kind, base64.encodebytes(content), "Content-Transfer-Encoding: base64", *extra)
 
 
-PLAIN = part("text/plain; charset=utf-8", "Hello.\r\n".encode())
+PLAIN = part("text/plain; charset=utf-8", b"Hello.\r\n")
 JAPANESE = "お世話になっております。\n見積書をお送りします。\n"
 MESSAGES: dict[str, tuple[str, bytes, dict[str, object]]] = {
     "japanese_iso_2022_jp": (
@@ -145,7 +145,7 @@ MESSAGES: dict[str, tuple[str, bytes, dict[str, object]]] = {
         "File name as an encoded word inside quotes: forbidden, and what Outlook sends",
         multipart(
             b"x", "mixed", PLAIN,
-            encoded("application/zip; name=\"=?iso-2022-jp?B?GyRCOCtAUT1xGyhCLnppcA==?=\"", b"PK", "Content-Disposition: attachment"),
+            encoded('application/zip; name="=?iso-2022-jp?B?GyRCOCtAUT1xGyhCLnppcA==?="', b"PK", "Content-Disposition: attachment"),
         ),
         {"attachments": [["見積書.zip", "application/zip", 2, False]]},
     ),
@@ -242,7 +242,9 @@ MESSAGES: dict[str, tuple[str, bytes, dict[str, object]]] = {
 def build(name: str) -> bytes:
     """Return the bytes of one message."""
     reason, rest, _ = MESSAGES[name]
-    own_id = b"" if b"Message-ID" in rest or name == "no_message_id" else f"Message-ID: <{name}@corpus.test>\r\n".encode()
+    own_id = (
+        b"" if b"Message-ID" in rest or name == "no_message_id" else f"Message-ID: <{name}@corpus.test>\r\n".encode()
+    )
     head = HEAD if name != "no_message_id" else HEAD.replace(b"Date: Tue, 05 Mar 2024 09:30:00 +0900\r\n", b"")
     return head + f"X-Reason: {reason}\r\n".encode() + own_id + rest
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, Executable, Row
+from sqlalchemy import CursorResult, Executable, Select, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -17,8 +17,17 @@ Item = TypeVar("Item")
 CHUNK = 500  # bound values in one statement; SQLite's limit is 32,766 and plans stay small
 
 
-def rows(session: Session, statement: Executable) -> Sequence[Row[Any]]:
-    """Return all rows of a statement as plain tuples; what the session holds is written first."""
+def pick(*columns: Any) -> Select[Any]:
+    """Select columns, or expressions: SQLAlchemy's `select`, for which SQLModel types a column as its value."""
+    statement: Any = select(*columns)
+    return statement
+
+
+def rows(session: Session, statement: Executable) -> Sequence[Any]:
+    """Return all rows of a statement, as named tuples; what the session holds is written first.
+
+    Their type is left open: SQLAlchemy knows a row's columns only where `pick` could.
+    """
     return run(session, statement).all()
 
 

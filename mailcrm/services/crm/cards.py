@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func
 from sqlmodel import Session, col
 
 from mailcrm.models import (
@@ -32,7 +32,7 @@ from mailcrm.services.crm.linking import linked
 from mailcrm.services.crm.views import DealCard, OrganizationCard, PersonCard
 from mailcrm.services.mail.message_views import tracking_of
 from mailcrm.services.mail.views import TrackingView
-from mailcrm.services.rows import rows
+from mailcrm.services.rows import pick, rows
 
 
 def persons(
@@ -40,7 +40,7 @@ def persons(
 ) -> list[PersonCard]:
     """Return the cards of visible persons, by name unless `order` says otherwise. One statement."""
     first_address = (
-        select(PersonAddress.address)
+        pick(PersonAddress.address)
         .where(col(PersonAddress.person_id) == col(Person.id))
         .order_by(col(PersonAddress.position), col(PersonAddress.id))
         .limit(1)
@@ -48,7 +48,7 @@ def persons(
         .scalar_subquery()
     )
     first_phone = (
-        select(PersonPhone.number)
+        pick(PersonPhone.number)
         .where(col(PersonPhone.person_id) == col(Person.id))
         .order_by(col(PersonPhone.position), col(PersonPhone.id))
         .limit(1)
@@ -56,7 +56,7 @@ def persons(
         .scalar_subquery()
     )
     statement = (
-        select(
+        pick(
             Person.id,
             Person.name,
             Person.job_title,
@@ -90,7 +90,7 @@ def deals(
 ) -> list[DealCard]:
     """Return the cards of visible deals, newest first unless `order` says otherwise. Three statements."""
     statement = (
-        select(
+        pick(
             Deal.id,
             Deal.title,
             Deal.value_minor,
@@ -125,9 +125,10 @@ def deals(
     now = utcnow()
     made: list[DealCard] = []
     for row in found:
-        *plain, entered_at = row
         last_at, tracking = mail.get(row.id, (None, None))
-        made.append(DealCard(*plain, last_at, tracking, whole_days(entered_at, now)))
+        fields = {name: value for name, value in row._mapping.items() if name != "entered_at"}
+        days = whole_days(row.entered_at, now)
+        made.append(DealCard(**fields, last_email_at=last_at, tracking=tracking, days_in_stage=days))
     return made
 
 
@@ -143,14 +144,14 @@ def organizations(
     session: Session, actor: Actor, *where: ColumnElement[bool], order: Any = None, limit: int = 200
 ) -> list[OrganizationCard]:
     """Return the cards of visible organizations by name. Two statements."""
-    people = select(func.count()).where(
+    people = pick(func.count()).where(
         col(Person.organization_id) == col(Organization.id), access.visible_crm(actor, Person)
     )
-    open_deals = select(func.count()).where(
+    open_deals = pick(func.count()).where(
         col(Deal.organization_id) == col(Organization.id), col(Deal.status) == "open", access.visible_crm(actor, Deal)
     )
     statement = (
-        select(
+        pick(
             Organization.id,
             Organization.name,
             people.correlate(Organization).scalar_subquery(),
@@ -161,7 +162,7 @@ def organizations(
         .limit(limit)
     )
     found = rows(session, statement)
-    owned = select(OrganizationDomain.organization_id, OrganizationDomain.domain).where(
+    owned = pick(OrganizationDomain.organization_id, OrganizationDomain.domain).where(
         col(OrganizationDomain.organization_id).in_([row[0] for row in found])
     )
     domains: dict[int, list[str]] = {}
@@ -189,13 +190,13 @@ def _last_mail(
     """The newest visible email of each deal, and the marks of its newest tracked one."""
     of_deals = linked.messages("deal", list(deal_ids)).subquery()
     newest = (
-        select(of_deals.c.target_id, func.max(col(Message.sort_at), type_=Message.sort_at.type))  # type: ignore[attr-defined]
+        pick(of_deals.c.target_id, func.max(col(Message.sort_at), type_=Message.sort_at.type))  # type: ignore[attr-defined]
         .join(Message, col(Message.id) == of_deals.c.message_id)
         .where(access.visible_message(actor))
         .group_by(of_deals.c.target_id)
     )
     tracked = (
-        select(of_deals.c.target_id, Message.id)
+        pick(of_deals.c.target_id, Message.id)
         .join(Message, col(Message.id) == of_deals.c.message_id)
         .join(TrackedMessage, col(TrackedMessage.message_id) == col(Message.id))
         .where(access.visible_message(actor))

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import or_, select
-from sqlmodel import Session, col
-from sqlmodel import select as select_rows
+from sqlalchemy import or_
+from sqlmodel import Session, col, select
 
 from mailcrm.errors import NotFound
 from mailcrm.models import Deal, DealParticipant, DealStage, Organization, Person, Pipeline, Stage, Workspace, utcnow
@@ -21,7 +20,7 @@ from mailcrm.services.access import Actor
 from mailcrm.services.crm import cards, checks, pipelines
 from mailcrm.services.crm.views import BoardView, DealCard, DealView, StageColumn, StageStep, StageView
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.rows import scalar
+from mailcrm.services.rows import pick, scalar
 
 STATUSES = ("open", "won", "lost", "all")
 BOARD_MOST = 1000  # open deals of one pipeline; more belong in a list
@@ -106,7 +105,9 @@ def board(actor: Actor, pipeline_id: int | None = None) -> BoardView:
             session, actor, col(Deal.pipeline_id) == chosen.id, col(Deal.status) == "open", limit=BOARD_MOST
         )
         default = _workspace_currency(session)
-    columns = tuple(_column(stage, [card for card in found if card.stage_id == stage.id], default) for stage in chosen.stages)
+    columns = tuple(
+        _column(stage, [card for card in found if card.stage_id == stage.id], default) for stage in chosen.stages
+    )
     return BoardView(chosen.id, chosen.name, columns)
 
 
@@ -169,7 +170,7 @@ def move_to_stage(actor: Actor, deal_id: int, stage_id: int) -> DealView:
         stage = _stage(session, stage_id)
         if row.stage_id != stage.id:
             now = utcnow()
-            stays = select_rows(DealStage).where(DealStage.deal_id == deal_id, col(DealStage.left_at).is_(None))
+            stays = select(DealStage).where(DealStage.deal_id == deal_id, col(DealStage.left_at).is_(None))
             for stay in session.exec(stays):
                 stay.left_at = now
             session.flush()  # the old stay ends before the new one begins: one current stay at a time
@@ -214,7 +215,7 @@ def steps(session: Session, row: Deal) -> tuple[StageStep, ...]:
     """Return the stages of a deal's pipeline with the days it stayed on each."""
     now = row.closed_at or utcnow()
     days: Counter[int] = Counter()
-    for stay in session.exec(select_rows(DealStage).where(DealStage.deal_id == row.id)):
+    for stay in session.exec(select(DealStage).where(DealStage.deal_id == row.id)):
         days[stay.stage_id] += cards.whole_days(stay.entered_at, stay.left_at or now)
     all_stages = pipelines.stages(session, row.pipeline_id)
     place = next((index for index, stage in enumerate(all_stages) if stage.id == row.stage_id), len(all_stages))
@@ -245,16 +246,18 @@ def _load(session: Session, actor: Actor, deal_id: int) -> Deal:
 
 
 def _stage(session: Session, stage_id: int) -> Stage:
-    of_standing = select(Pipeline.id).where(col(Pipeline.id) == col(Stage.pipeline_id), col(Pipeline.deleted_at).is_(None))
+    of_standing = pick(Pipeline.id).where(
+        col(Pipeline.id) == col(Stage.pipeline_id), col(Pipeline.deleted_at).is_(None)
+    )
     return access.load(session, Stage, stage_id, col(Stage.deleted_at).is_(None) & of_standing.exists())
 
 
 def _workspace_currency(session: Session) -> str:
-    return scalar(session, select(Workspace.currency)) or "EUR"
+    return scalar(session, pick(Workspace.currency)) or "EUR"
 
 
 def _set_participants(session: Session, actor: Actor, deal_id: int, wanted: Sequence[int]) -> None:
-    for old in session.exec(select_rows(DealParticipant).where(DealParticipant.deal_id == deal_id)):
+    for old in session.exec(select(DealParticipant).where(DealParticipant.deal_id == deal_id)):
         session.delete(old)
     session.flush()
     for person_id in dict.fromkeys(wanted):
@@ -270,8 +273,8 @@ def _changed(session: Session, actor: Actor, verb: str, row: Deal, **detail: Any
 
 
 def _matches(word: str) -> Any:
-    persons = select(Person.id).where(col(Person.name).icontains(word, autoescape=True))
-    named = select(Organization.id).where(col(Organization.name).icontains(word, autoescape=True))
+    persons = pick(Person.id).where(col(Person.name).icontains(word, autoescape=True))
+    named = pick(Organization.id).where(col(Organization.name).icontains(word, autoescape=True))
     return or_(
         col(Deal.title).icontains(word, autoescape=True),
         col(Deal.person_id).in_(persons),
@@ -290,7 +293,7 @@ def _column(stage: StageView, found: list[DealCard], default: str) -> StageColum
 def _view(session: Session, actor: Actor, row: Deal) -> DealView:
     session.flush()
     deal_id = row.id or 0
-    taking_part = select(DealParticipant.person_id).where(col(DealParticipant.deal_id) == deal_id)
+    taking_part = pick(DealParticipant.person_id).where(col(DealParticipant.deal_id) == deal_id)
     return DealView(
         card=cards.deals(session, actor, col(Deal.id) == deal_id)[0],
         stages=steps(session, row),

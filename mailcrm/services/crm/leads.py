@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import func
 from sqlmodel import Session, col
 
 from mailcrm.models import Lead, Link, Organization, Person, User, Workspace, utcnow
@@ -11,7 +11,7 @@ from mailcrm.services.access import Actor
 from mailcrm.services.crm import checks, deals
 from mailcrm.services.crm.views import LeadView
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.rows import insert_absent, rows, scalar
+from mailcrm.services.rows import insert_absent, pick, rows, scalar
 
 STATUSES = ("open", "converted", "archived", "all")
 
@@ -35,7 +35,7 @@ def create_lead(
         row = Lead(
             title=checks.line(title, "Title", required=True),
             value_minor=None if value_minor is None else checks.money(value_minor),
-            currency=checks.currency(currency) if currency else scalar(session, select(Workspace.currency)) or "EUR",
+            currency=checks.currency(currency) if currency else scalar(session, pick(Workspace.currency)) or "EUR",
             person_id=person_id,
             organization_id=organization_id,
             owner_id=actor.user_id,
@@ -79,7 +79,7 @@ def convert(actor: Actor, lead_id: int, *, stage_id: int | None = None) -> int:
         )
         row.status, row.deal_id = "converted", deal.id
         _changed(session, actor, "convert", row)
-        linked = select(Link.thread_id, Link.message_id, Link.origin, Link.reason, Link.created_by).where(
+        linked = pick(Link.thread_id, Link.message_id, Link.origin, Link.reason, Link.created_by).where(
             col(Link.lead_id) == lead_id, col(Link.unlinked_at).is_(None)
         )
         moved = [dict(link._mapping, deal_id=deal.id, created_at=utcnow()) for link in rows(session, linked)]  # pyright: ignore[reportPrivateUsage]
@@ -117,11 +117,9 @@ def _load(session: Session, actor: Actor, lead_id: int) -> Lead:
     return access.load(session, Lead, lead_id, access.visible_crm(actor, Lead))
 
 
-def _standing(
-    session: Session, actor: Actor, model: type[Person | Organization], row_id: int | None
-) -> int | None:
+def _standing(session: Session, actor: Actor, model: type[Person | Organization], row_id: int | None) -> int | None:
     """The id, or None when its row is in the trash by now."""
-    return scalar(session, select(model.id).where(col(model.id) == row_id, access.visible_crm(actor, model)))
+    return scalar(session, pick(model.id).where(col(model.id) == row_id, access.visible_crm(actor, model)))
 
 
 def _changed(session: Session, actor: Actor, verb: str, row: Lead) -> None:
@@ -139,7 +137,7 @@ def _views(
     limit: int = 1,
 ) -> list[LeadView]:
     statement = (
-        select(
+        pick(
             Lead.id,
             Lead.title,
             Lead.value_minor,

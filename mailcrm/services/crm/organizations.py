@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func
 from sqlmodel import Session, col
 
 from mailcrm.errors import UserError
@@ -15,7 +15,7 @@ from mailcrm.services.access import Actor
 from mailcrm.services.crm import cards, checks
 from mailcrm.services.crm.views import OrganizationCard, OrganizationView
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.rows import scalar
+from mailcrm.services.rows import pick, scalar
 
 _DOMAIN = re.compile(r"[^\s@<>\"',;:\\()\[\]/\x00-\x1f\x7f]{1,100}\.[^\s@<>\"',;:\\()\[\]/\x00-\x1f\x7f]{2,100}")
 
@@ -77,7 +77,7 @@ def find_or_create(session: Session, actor: Actor, name: str) -> int | None:
     title = checks.line(name, "Organization")
     if not title:
         return None
-    query = select(Organization.id).where(
+    query = pick(Organization.id).where(
         func.lower(Organization.name) == func.lower(title), access.visible_crm(actor, Organization)
     )
     found = scalar(session, query.order_by(col(Organization.id)).limit(1))
@@ -117,5 +117,3 @@ def _view(session: Session, actor: Actor, row: Organization) -> OrganizationView
         deals=tuple(cards.deals(session, actor, col(Deal.organization_id) == organization_id)),
         created_at=row.created_at,
     )
-
-

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, literal, or_, select, tuple_
-from sqlmodel import Session, col
-from sqlmodel import select as select_rows
+from sqlalchemy import func, literal, or_, tuple_
+from sqlmodel import Session, col, select
 
 from mailcrm.errors import UserError
 from mailcrm.models import Deal, DealParticipant, Organization, Person, PersonAddress, PersonPhone, utcnow
@@ -21,7 +20,7 @@ from mailcrm.services.crm.linking import pending
 from mailcrm.services.crm.views import PeoplePage, PersonCard, PersonView
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs.queue import enqueue
-from mailcrm.services.rows import rows, scalar
+from mailcrm.services.rows import pick, rows, scalar
 
 CONSENTS = ("unknown", "granted", "refused")
 
@@ -39,7 +38,7 @@ def list_people(actor: Actor, query: str = "", cursor: str | None = None, limit:
         more = len(found) > size
         found = found[:size]
         # The database lowers the name itself: Python and SQLite don't agree on letters beyond ASCII.
-        key = scalar(session, select(func.lower(Person.name)).where(col(Person.id) == found[-1].id)) if more else ""
+        key = scalar(session, pick(func.lower(Person.name)).where(col(Person.id) == found[-1].id)) if more else ""
         return PeoplePage(tuple(found), paging.cursor_text(key, found[-1].id) if more else None)
 
 
@@ -100,7 +99,7 @@ def change_person(
         if organization is not None:
             row.organization_id = organizations.find_or_create(session, actor, organization)
         if phones is not None:
-            for old in session.exec(select_rows(PersonPhone).where(PersonPhone.person_id == person_id)):
+            for old in session.exec(select(PersonPhone).where(PersonPhone.person_id == person_id)):
                 session.delete(old)
             for position, number in enumerate(_phones(phones)):
                 session.add(PersonPhone(person_id=person_id, number=number, position=position))
@@ -115,7 +114,7 @@ def add_address(actor: Actor, person_id: int, address: str) -> PersonView:
     again = 0
     with transaction() as session:
         row = _load(session, actor, person_id)
-        present = session.exec(select_rows(PersonAddress).where(PersonAddress.person_id == person_id)).all()
+        present = session.exec(select(PersonAddress).where(PersonAddress.person_id == person_id)).all()
         if wanted not in {old.address for old in present}:
             position = max((old.position for old in present), default=-1) + 1
             session.add(PersonAddress(person_id=person_id, address=wanted, position=position))
@@ -131,7 +130,7 @@ def remove_address(actor: Actor, person_id: int, address: str) -> PersonView:
     with transaction() as session:
         row = _load(session, actor, person_id)
         wanted = address.strip().lower()
-        query = select_rows(PersonAddress).where(PersonAddress.person_id == person_id, PersonAddress.address == wanted)
+        query = select(PersonAddress).where(PersonAddress.person_id == person_id, PersonAddress.address == wanted)
         for old in session.exec(query):
             session.delete(old)
             _changed(session, actor, "remove_address", person_id)
@@ -153,7 +152,7 @@ def restore(actor: Actor, person_id: int) -> None:
         row = access.load(session, Person, person_id, col(Person.deleted_at).is_not(None))
         row.deleted_at = None
         session.add(row)
-        owned = select(PersonAddress.address).where(col(PersonAddress.person_id) == person_id)
+        owned = pick(PersonAddress.address).where(col(PersonAddress.person_id) == person_id)
         again = pending.look_again(session, [found.address for found in rows(session, owned)])
         _changed(session, actor, "restore", person_id)
     _wake(again)
@@ -161,7 +160,7 @@ def restore(actor: Actor, person_id: int) -> None:
 
 def find_by_address(actor: Actor, address: str) -> PersonCard | None:
     """Return who has this address, the oldest entry where several have it; None when nobody has."""
-    having = select(PersonAddress.person_id).where(col(PersonAddress.address) == address.strip().lower())
+    having = pick(PersonAddress.person_id).where(col(PersonAddress.address) == address.strip().lower())
     with reading() as session:
         found = cards.persons(session, actor, col(Person.id).in_(having), order=(col(Person.id),), limit=1)
         return found[0] if found else None
@@ -195,8 +194,8 @@ def _changed(session: Session, actor: Actor, verb: str, person_id: int) -> None:
 
 
 def _matches(word: str) -> Any:
-    by_address = select(PersonAddress.person_id).where(col(PersonAddress.address).icontains(word, autoescape=True))
-    by_organization = select(Organization.id).where(col(Organization.name).icontains(word, autoescape=True))
+    by_address = pick(PersonAddress.person_id).where(col(PersonAddress.address).icontains(word, autoescape=True))
+    by_organization = pick(Organization.id).where(col(Organization.name).icontains(word, autoescape=True))
     return or_(
         col(Person.name).icontains(word, autoescape=True),
         col(Person.id).in_(by_address),
@@ -213,22 +212,19 @@ def _phones(values: Sequence[str]) -> list[str]:
 def _view(session: Session, actor: Actor, row: Person) -> PersonView:
     person_id = row.id or 0
     card = cards.persons(session, actor, col(Person.id) == person_id)[0]
-    owned = select(PersonAddress.address).where(col(PersonAddress.person_id) == person_id)
-    numbers = select(PersonPhone.number).where(col(PersonPhone.person_id) == person_id)
-    taking_part = select(DealParticipant.deal_id).where(col(DealParticipant.person_id) == person_id)
+    owned = pick(PersonAddress.address).where(col(PersonAddress.person_id) == person_id)
+    numbers = pick(PersonPhone.number).where(col(PersonPhone.person_id) == person_id)
+    taking_part = pick(DealParticipant.deal_id).where(col(DealParticipant.person_id) == person_id)
     return PersonView(
         card=card,
         addresses=tuple(
-            found[0]
-            for found in rows(session, owned.order_by(col(PersonAddress.position), col(PersonAddress.id)))
+            found[0] for found in rows(session, owned.order_by(col(PersonAddress.position), col(PersonAddress.id)))
         ),
         phones=tuple(
             found[0] for found in rows(session, numbers.order_by(col(PersonPhone.position), col(PersonPhone.id)))
         ),
         organization=cards.organization(session, actor, row.organization_id),
-        deals=tuple(
-            cards.deals(session, actor, or_(col(Deal.person_id) == person_id, col(Deal.id).in_(taking_part)))
-        ),
+        deals=tuple(cards.deals(session, actor, or_(col(Deal.person_id) == person_id, col(Deal.id).in_(taking_part)))),
         consent=row.consent,
         consent_at=row.consent_at,
         consent_source=row.consent_source,

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, Text, and_, case, cast, func, literal, or_, select, union
-from sqlmodel import Session, col
-from sqlmodel import select as select_rows
+from sqlalchemy import ColumnElement, Subquery, Text, and_, case, cast, func, literal, or_, union
+from sqlmodel import Session, col, select
 
 from mailcrm.models import (
     Deal,
@@ -32,7 +31,7 @@ from mailcrm.services.crm.linking import linked
 from mailcrm.services.crm.views import TimelineItem, TimelinePage
 from mailcrm.services.db import reading
 from mailcrm.services.mail import message_views
-from mailcrm.services.rows import rows
+from mailcrm.services.rows import pick, rows
 
 #: Places of the kinds at the same moment; part of cursors, so append only. At most PLACES - 1.
 MESSAGE, OPENED, CLICKED, STAGE, CREATED, CLOSED = range(6)
@@ -66,13 +65,13 @@ def organization_timeline(
     """Return one page of an organization's history: mail of its persons and its deals."""
     with reading() as session:
         row = access.load(session, Organization, organization_id, access.visible_crm(actor, Organization))
-        people = select(Person.id).where(
+        people = pick(Person.id).where(
             col(Person.organization_id) == organization_id, access.visible_crm(actor, Person)
         )
-        deals = select(Deal.id).where(col(Deal.organization_id) == organization_id, access.visible_crm(actor, Deal))
+        deals = pick(Deal.id).where(col(Deal.organization_id) == organization_id, access.visible_crm(actor, Deal))
         of_people = linked.messages("person", [found[0] for found in rows(session, people)]).subquery()
         of_deals = linked.messages("deal", [found[0] for found in rows(session, deals)]).subquery()
-        ids = union(select(of_people.c.message_id), select(of_deals.c.message_id)).subquery()
+        ids = union(pick(of_people.c.message_id), pick(of_deals.c.message_id)).subquery()
         return _page(session, actor, ids, [_created(row.created_at, organization_id)], limit, cursor)
 
 
@@ -90,7 +89,7 @@ def recent_of_person(session: Session, actor: Actor, person_id: int, limit: int)
 
 def _ids(kind: str, target_ids: Sequence[int]) -> Subquery:
     found = linked.messages(kind, target_ids).subquery()
-    return select(found.c.message_id).distinct().subquery()
+    return pick(found.c.message_id).distinct().subquery()
 
 
 def _page(
@@ -123,33 +122,29 @@ def _one_copy_each(actor: Actor, ids: Subquery) -> Subquery:
     name = func.coalesce(col(Message.rfc_message_id), literal("id:") + cast(col(Message.id), Text))
     own_first = case((col(Message.user_id) == actor.user_id, 0), else_=1)
     ranked = (
-        select(
+        pick(
             col(Message.id).label("id"),
             col(Message.sort_at).label("sort_at"),
             func.row_number().over(partition_by=name, order_by=(own_first, col(Message.id))).label("copy"),
         )
-        .where(col(Message.id).in_(select(ids.c.message_id)), access.visible_message(actor))
+        .where(col(Message.id).in_(pick(ids.c.message_id)), access.visible_message(actor))
         .subquery()
     )
-    return select(ranked.c.id, ranked.c.sort_at).where(ranked.c.copy == 1).subquery()
+    return pick(ranked.c.id, ranked.c.sort_at).where(ranked.c.copy == 1).subquery()
 
 
-def _messages(
-    session: Session, actor: Actor, ids: Subquery, after: _Key | None, limit: int
-) -> list[_Keyed]:
+def _messages(session: Session, actor: Actor, ids: Subquery, after: _Key | None, limit: int) -> list[_Keyed]:
     one = _one_copy_each(actor, ids)
-    statement = select(one.c.id).order_by(one.c.sort_at.desc(), one.c.id.desc()).limit(limit)
+    statement = pick(one.c.id).order_by(one.c.sort_at.desc(), one.c.id.desc()).limit(limit)
     chosen = [row[0] for row in rows(session, _below(statement, one.c.sort_at, one.c.id, MESSAGE, after))]
-    loaded = session.exec(select_rows(Message).where(col(Message.id).in_(chosen))).all()
+    loaded = session.exec(select(Message).where(col(Message.id).in_(chosen))).all()
     return [
         ((view.at, view.id * PLACES + MESSAGE), TimelineItem("thread_message", view.at, view.id, message=view))
         for view in message_views.build(session, actor, loaded)
     ]
 
 
-def _marks(
-    session: Session, actor: Actor, ids: Subquery, after: _Key | None, limit: int
-) -> list[_Keyed]:
+def _marks(session: Session, actor: Actor, ids: Subquery, after: _Key | None, limit: int) -> list[_Keyed]:
     """The last open and the last click of each tracked message that the viewer sees."""
     one = _one_copy_each(actor, ids)
     found: list[_Keyed] = []
@@ -158,7 +153,7 @@ def _marks(
         (CLICKED, "clicked", col(TrackedMessage.last_clicked_at), col(TrackedMessage.clicks)),
     ):
         statement = (
-            select(moment, Message.id, Message.subject, count)
+            pick(moment, Message.id, Message.subject, count)
             .join(one, one.c.id == col(Message.id))
             .join(TrackedMessage, col(TrackedMessage.message_id) == col(Message.id))
             .where(moment.is_not(None), count > 0)
@@ -181,7 +176,7 @@ def _below(statement: Any, moment: Any, row_id: Any, place: int, after: _Key | N
 def _stage_events(session: Session, deal_id: int) -> list[_Keyed]:
     """Every move but the first stay, which is the deal's creation."""
     statement = (
-        select(DealStage.id, DealStage.entered_at, Stage.name)
+        pick(DealStage.id, DealStage.entered_at, Stage.name)
         .join(Stage, col(Stage.id) == col(DealStage.stage_id))
         .where(col(DealStage.deal_id) == deal_id)
         .order_by(col(DealStage.entered_at), col(DealStage.id))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
 from sqlmodel import Session, col
 
 from mailcrm.models import (
@@ -27,7 +26,7 @@ from mailcrm.services.mail.views import (
     MessageView,
     TrackingView,
 )
-from mailcrm.services.rows import rows
+from mailcrm.services.rows import pick, rows
 
 
 def build(session: Session, actor: Actor, messages: Sequence[Message]) -> list[MessageView]:
@@ -69,7 +68,7 @@ def build(session: Session, actor: Actor, messages: Sequence[Message]) -> list[M
 
 def tracking_of(session: Session, message_ids: Iterable[int]) -> dict[int, TrackingView]:
     """Return what was counted for each of these messages that is tracked."""
-    statement = select(
+    statement = pick(
         TrackedMessage.message_id,
         TrackedMessage.opens_on,
         TrackedMessage.clicks_on,
@@ -103,7 +102,7 @@ def _first(found: list[AddressView], message: Message) -> AddressView:
 
 def _participants(session: Session, ids: list[int]) -> dict[tuple[int, str], list[AddressView]]:
     statement = (
-        select(Participant.message_id, Participant.role, Participant.name, Participant.address)
+        pick(Participant.message_id, Participant.role, Participant.name, Participant.address)
         .where(col(Participant.message_id).in_(ids))
         .order_by(col(Participant.message_id), col(Participant.role), col(Participant.position))
     )
@@ -118,7 +117,7 @@ def _participants(session: Session, ids: list[int]) -> dict[tuple[int, str], lis
 def persons_of(session: Session, addresses: Iterable[str]) -> dict[str, int]:
     """Return the person of each known address; the oldest one where several share it."""
     statement = (
-        select(PersonAddress.address, PersonAddress.person_id)
+        pick(PersonAddress.address, PersonAddress.person_id)
         .join(Person, col(Person.id) == col(PersonAddress.person_id))
         .where(col(PersonAddress.address).in_(list(addresses)), col(Person.deleted_at).is_(None))
         .order_by(col(PersonAddress.person_id).desc())
@@ -128,7 +127,7 @@ def persons_of(session: Session, addresses: Iterable[str]) -> dict[str, int]:
 
 def _attachments(session: Session, ids: list[int]) -> dict[int, list[AttachmentView]]:
     statement = (
-        select(
+        pick(
             Attachment.message_id,
             Attachment.n,
             Attachment.filename,
@@ -146,5 +145,5 @@ def _attachments(session: Session, ids: list[int]) -> dict[int, list[AttachmentV
 
 
 def _owners(session: Session, user_ids: Iterable[int]) -> dict[int, str]:
-    statement = select(User.id, User.name).where(col(User.id).in_(list(user_ids)))
+    statement = pick(User.id, User.name).where(col(User.id).in_(list(user_ids)))
     return {row[0]: row[1] for row in rows(session, statement)}

@@ -12,13 +12,11 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
     and_,
     func,
     literal,
     or_,
-    select,
     tuple_,
 )
 from sqlmodel import Session, col
@@ -41,7 +39,7 @@ from mailcrm.models import (
 from mailcrm.services import access, paging
 from mailcrm.services.access import Actor
 from mailcrm.services.mail.views import ThreadPage, ThreadRow, TrackingView
-from mailcrm.services.rows import rows, scalar
+from mailcrm.services.rows import pick, rows, scalar
 
 FOLDERS = ("inbox", "sent", "archive", "all")
 NAMED = 6  # newest messages of a thread that its row takes names from
@@ -79,11 +77,9 @@ def page(session: Session, actor: Actor, wanted: Filter, cursor: str | None, lim
     )
 
 
-def page_statement(
-    session: Session, actor: Actor, wanted: Filter, cursor: str | None, limit: int
-) -> Select[Any]:
+def page_statement(session: Session, actor: Actor, wanted: Filter, cursor: str | None, limit: int) -> Select[Any]:
     """Build the statement that picks the page's threads; checks the ids it is given."""
-    statement = select(Thread.id, Thread.subject, Thread.last_at, Thread.message_count, Thread.unread_count).where(
+    statement = pick(Thread.id, Thread.subject, Thread.last_at, Thread.message_count, Thread.unread_count).where(
         access.own_thread(actor), *_conditions(session, actor, wanted)
     )
     if cursor:
@@ -96,7 +92,7 @@ def page_statement(
 
 def count_unread(session: Session, actor: Actor, folder: str, mailbox_id: int | None = None) -> int:
     """Count the folder's unread conversations."""
-    statement = select(func.count()).select_from(Thread).where(access.own_thread(actor), col(Thread.unread_count) > 0)
+    statement = pick(func.count()).select_from(Thread).where(access.own_thread(actor), col(Thread.unread_count) > 0)
     return scalar(session, statement.where(_in_folder(actor, folder, mailbox_id))) or 0
 
 
@@ -116,10 +112,10 @@ def _conditions(session: Session, actor: Actor, wanted: Filter) -> list[ColumnEl
         (wanted.not_opened, and_(col(TrackedMessage.opens_on), col(TrackedMessage.opens) == 0)),
     ):
         if asked:
-            of_message = select(TrackedMessage.id).where(col(TrackedMessage.message_id) == col(Message.id), condition)
+            of_message = pick(TrackedMessage.id).where(col(TrackedMessage.message_id) == col(Message.id), condition)
             found.append(_message(actor, of_message.correlate(Message).exists()))
     if wanted.open_deal:
-        deal = select(Deal.id).where(
+        deal = pick(Deal.id).where(
             col(Deal.id) == col(Link.deal_id), col(Deal.status) == "open", access.visible_crm(actor, Deal)
         )
         found.append(_linked(deal.correlate(Link).exists()))
@@ -148,13 +144,13 @@ def _in_folder(actor: Actor, folder: str, mailbox_id: int | None) -> ColumnEleme
 
 def _message(actor: Actor, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """The thread has an own, standing message of which these hold."""
-    statement = select(Message.id).where(col(Message.thread_id) == col(Thread.id), access.own_message(actor))
+    statement = pick(Message.id).where(col(Message.thread_id) == col(Thread.id), access.own_message(actor))
     return statement.where(*conditions).correlate(Thread).exists()
 
 
 def _located(role: str) -> ColumnElement[bool]:
     statement = (
-        select(MessageLocation.id)
+        pick(MessageLocation.id)
         .join(Folder, col(Folder.id) == col(MessageLocation.folder_id))
         .where(col(MessageLocation.message_id) == col(Message.id), col(Folder.role) == role)
     )
@@ -162,12 +158,12 @@ def _located(role: str) -> ColumnElement[bool]:
 
 
 def _linked(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    of_message = select(Message.id).where(col(Message.thread_id) == col(Thread.id), col(Message.deleted_at).is_(None))
+    of_message = pick(Message.id).where(col(Message.thread_id) == col(Thread.id), col(Message.deleted_at).is_(None))
     source = or_(
         col(Link.thread_id) == col(Thread.id),
         col(Link.message_id).in_(of_message.correlate(Thread)),
     )
-    return select(Link.id).where(source, col(Link.unlinked_at).is_(None), condition).correlate(Thread).exists()
+    return pick(Link.id).where(source, col(Link.unlinked_at).is_(None), condition).correlate(Thread).exists()
 
 
 def _matches(actor: Actor, word: str) -> ColumnElement[bool]:
@@ -219,11 +215,11 @@ def _details(session: Session, actor: Actor, wanted: Filter, found: Any) -> tupl
     return tuple(made)
 
 
-def _newest(session: Session, actor: Actor, ids: list[int]) -> dict[int, list[Row[Any]]]:
+def _newest(session: Session, actor: Actor, ids: list[int]) -> dict[int, list[Any]]:
     """The newest messages of each thread and its newest outgoing one, newest first."""
     order = (col(Message.sort_at).desc(), col(Message.id).desc())
     inner = (
-        select(
+        pick(
             Message.id,
             Message.thread_id,
             Message.direction,
@@ -239,8 +235,8 @@ def _newest(session: Session, actor: Actor, ids: list[int]) -> dict[int, list[Ro
         .where(col(Message.thread_id).in_(ids), access.own_message(actor))
         .subquery()
     )
-    statement = select(inner).where(or_(inner.c.place <= NAMED, inner.c.place_in_direction == 1))
-    grouped: dict[int, list[Row[Any]]] = defaultdict(list)
+    statement = pick(inner).where(or_(inner.c.place <= NAMED, inner.c.place_in_direction == 1))
+    grouped: dict[int, list[Any]] = defaultdict(list)
     for row in rows(session, statement.order_by(inner.c.thread_id, inner.c.place)):
         grouped[row.thread_id].append(row)
     return grouped
@@ -249,7 +245,7 @@ def _newest(session: Session, actor: Actor, ids: list[int]) -> dict[int, list[Ro
 def _sums(session: Session, actor: Actor, ids: list[int]) -> dict[int, tuple[bool, bool]]:
     """Whether a thread has attachments, and whether a message of it is shared."""
     statement = (
-        select(
+        pick(
             Message.thread_id,
             func.count().filter(col(Message.has_attachments).is_(True)),
             func.count().filter(col(Message.visibility) == "shared"),
@@ -263,7 +259,7 @@ def _sums(session: Session, actor: Actor, ids: list[int]) -> dict[int, tuple[boo
 def _tracked(session: Session, actor: Actor, ids: list[int]) -> dict[int, tuple[int, TrackingView]]:
     """The latest tracked message of each thread."""
     statement = (
-        select(
+        pick(
             Message.thread_id,
             Message.id,
             TrackedMessage.opens_on,
@@ -281,12 +277,10 @@ def _tracked(session: Session, actor: Actor, ids: list[int]) -> dict[int, tuple[
     return {row[0]: (row[1], TrackingView(*row[2:])) for row in rows(session, statement)}
 
 
-def _links(
-    session: Session, actor: Actor, ids: list[int]
-) -> tuple[dict[int, tuple[int, str]], dict[int, int]]:
+def _links(session: Session, actor: Actor, ids: list[int]) -> tuple[dict[int, tuple[int, str]], dict[int, int]]:
     """The latest deal of each thread, and its first person."""
     statement = (
-        select(Link.thread_id, Deal.id, Deal.title, Person.id)
+        pick(Link.thread_id, Deal.id, Deal.title, Person.id)
         .outerjoin(Deal, (col(Deal.id) == col(Link.deal_id)) & access.visible_crm(actor, Deal))
         .outerjoin(Person, (col(Person.id) == col(Link.person_id)) & access.visible_crm(actor, Person))
         .where(col(Link.thread_id).in_(ids), col(Link.unlinked_at).is_(None))
@@ -304,7 +298,7 @@ def _links(
 
 def _failed(session: Session, actor: Actor, ids: list[int]) -> dict[int, str]:
     statement = (
-        select(Message.thread_id, Outbox.error_code)
+        pick(Message.thread_id, Outbox.error_code)
         .join(Outbox, col(Outbox.reply_to_message_id) == col(Message.id))
         .where(col(Message.thread_id).in_(ids), access.own_outbox(actor), col(Outbox.state).in_(("failed", "unknown")))
         .order_by(col(Outbox.updated_at))
@@ -314,7 +308,7 @@ def _failed(session: Session, actor: Actor, ids: list[int]) -> dict[int, str]:
 
 def _recipients(session: Session, message_ids: list[int]) -> dict[int, list[tuple[str, str]]]:
     statement = (
-        select(Participant.message_id, Participant.name, Participant.address)
+        pick(Participant.message_id, Participant.name, Participant.address)
         .where(col(Participant.message_id).in_(message_ids), col(Participant.role).in_(("to", "cc")))
         .order_by(col(Participant.message_id), col(Participant.role).desc(), col(Participant.position))
     )
@@ -325,7 +319,7 @@ def _recipients(session: Session, message_ids: list[int]) -> dict[int, list[tupl
 
 
 def _names(
-    group: list[Row[Any]], recipients: dict[int, list[tuple[str, str]]], *, outgoing: bool
+    group: list[Any], recipients: dict[int, list[tuple[str, str]]], *, outgoing: bool
 ) -> tuple[list[str], list[str]]:
     """Who it is with: the senders, newest first; the recipients where nobody wrote to us or in Sent."""
     senders = [(row.from_name, row.from_address) for row in group if row.direction == "in"]
@@ -337,5 +331,3 @@ def _names(
         if not people.get(address.lower()):
             people[address.lower()] = name or address
     return list(people.values()), list(people)
-
-

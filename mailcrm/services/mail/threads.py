@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
-from sqlmodel import Session, col
-from sqlmodel import select as select_rows
+from sqlalchemy import ColumnElement, func, update
+from sqlmodel import Session, col, select
 
 from mailcrm.errors import UserError
 from mailcrm.models import (
@@ -39,7 +38,7 @@ from mailcrm.services.mail.views import (
     ThreadPage,
     ThreadView,
 )
-from mailcrm.services.rows import rows, run, scalar
+from mailcrm.services.rows import pick, rows, run, scalar
 
 VISIBILITIES = ("private", "shared")
 
@@ -103,9 +102,9 @@ def open_thread(actor: Actor, thread_id: int) -> ThreadView:
 
 def visible_messages(session: Session, actor: Actor, thread_id: int) -> tuple[Thread, list[Message]]:
     """Load a thread and its messages that the actor may see, oldest first; NotFound when there is none."""
-    has_one = select(Message.id).where(col(Message.thread_id) == col(Thread.id), access.visible_message(actor)).exists()
+    has_one = pick(Message.id).where(col(Message.thread_id) == col(Thread.id), access.visible_message(actor)).exists()
     thread = access.load(session, Thread, thread_id, has_one)
-    found = select_rows(Message).where(Message.thread_id == thread_id, access.visible_message(actor))
+    found = select(Message).where(Message.thread_id == thread_id, access.visible_message(actor))
     return thread, list(session.exec(found.order_by(col(Message.sort_at), col(Message.id))))
 
 
@@ -123,7 +122,7 @@ def mark_read(actor: Actor, thread_id: int, read: bool) -> None:
         if read:
             which = (*mine, col(Message.read).is_(False))
         else:
-            incoming = select(Message.id).where(*mine, col(Message.direction) == "in")
+            incoming = pick(Message.id).where(*mine, col(Message.direction) == "in")
             newest = incoming.order_by(col(Message.sort_at).desc(), col(Message.id).desc()).limit(1)
             which = (*mine, col(Message.id).in_(newest))
         if _change(session, actor, thread_id, which, read=read):
@@ -187,9 +186,9 @@ def set_message_visibility(actor: Actor, message_id: int, visibility: str) -> No
 def counts(actor: Actor) -> NavCounts:
     """Return the numbers of the navigation."""
     with reading() as session:
-        states = select(Outbox.state, func.count()).where(access.own_outbox(actor)).group_by(col(Outbox.state))
+        states = pick(Outbox.state, func.count()).where(access.own_outbox(actor)).group_by(col(Outbox.state))
         outbox = {row[0]: row[1] for row in rows(session, states)}
-        leads = select(func.count()).select_from(Lead).where(access.visible_crm(actor, Lead), col(Lead.status) == "open")
+        leads = pick(func.count()).select_from(Lead).where(access.visible_crm(actor, Lead), col(Lead.status) == "open")
         return NavCounts(
             inbox_unread=thread_list.count_unread(session, actor, "inbox"),
             drafts=outbox.get("draft", 0),
@@ -207,7 +206,7 @@ def links_of(session: Session, actor: Actor, thread: Thread, views: list[Message
     source = (col(Link.thread_id) == thread.id) | col(Link.message_id).in_([view.id for view in views])
     title = func.coalesce(col(Person.name), col(Deal.title), col(Lead.title))
     statement = (
-        select(Link.id, Link.person_id, Link.deal_id, Link.lead_id, title, Link.origin, Link.reason)
+        pick(Link.id, Link.person_id, Link.deal_id, Link.lead_id, title, Link.origin, Link.reason)
         .outerjoin(Person, (col(Person.id) == col(Link.person_id)) & access.visible_crm(actor, Person))
         .outerjoin(Deal, (col(Deal.id) == col(Link.deal_id)) & access.visible_crm(actor, Deal))
         .outerjoin(Lead, (col(Lead.id) == col(Link.lead_id)) & access.visible_crm(actor, Lead))
@@ -234,7 +233,7 @@ def links_of(session: Session, actor: Actor, thread: Thread, views: list[Message
 
 def _deal(session: Session, thread_id: int) -> DealChip | None:
     statement = (
-        select(Deal.id, Deal.title, Deal.stage_id, Stage.name, Deal.status)
+        pick(Deal.id, Deal.title, Deal.stage_id, Stage.name, Deal.status)
         .join(Link, col(Link.deal_id) == col(Deal.id))
         .join(Stage, col(Stage.id) == col(Deal.stage_id))
         .where(col(Link.thread_id) == thread_id, col(Link.unlinked_at).is_(None), col(Deal.deleted_at).is_(None))
@@ -278,5 +277,3 @@ def _hint_all(session: Session, actor: Actor, thread_id: int) -> None:
     """What colleagues see in timelines may have changed too."""
     live.hint(session, actor.user_id, "mail", thread_id)
     live.hint(session, None, "crm")
-
-

@@ -87,9 +87,10 @@ class ThreadPage:
 
 @dataclass(frozen=True, slots=True)
 class LinkView:
-    """Why a conversation belongs to a person, deal or lead (B06). `reason` is a code: "address", "one_open_deal" …
+    """Why a conversation belongs to a person, deal or lead (B06).
 
-    `detail` is what the reason names, usually an address.
+    `reason` is a code (linking/match.py): "address", "one_open_deal", "manual" …; `detail` is what it names, usually
+    an address.
     """
 
     id: int

@@ -180,9 +180,7 @@ def test_the_deal_chosen_in_the_composer_is_linked(aino: Actor, box: int) -> Non
     chosen = a_deal(aino, "Chosen")
     with transaction() as session:
         session.add(
-            Outbox(
-                user_id=aino.user_id, mailbox_id=box, state="sent", rfc_message_id="sent@x", deal_id=chosen.card.id
-            )
+            Outbox(user_id=aino.user_id, mailbox_id=box, state="sent", rfc_message_id="sent@x", deal_id=chosen.card.id)
         )
     went = a_message(box, sender="aino@crm.test", to="mika@saimaa.test", rfc_message_id="sent@x")
     link.apply_rules()

@@ -159,7 +159,9 @@ def test_deleting_removes_from_timelines_and_restoring_brings_back(story: Story)
 def test_copies_are_shown_once_if_any_is_visible(story: Story) -> None:
     """M13, settled question 2: each copy keeps its own visibility; a reader sees their own copy where they have one."""
     ainos = a_message(story.box, rfc_message_id="same@x", to="aino@crm.test, noor@crm.test")
-    noors = a_message(a_mailbox(story.noor, "noor@crm.test"), rfc_message_id="same@x", to="aino@crm.test, noor@crm.test")
+    noors = a_message(
+        a_mailbox(story.noor, "noor@crm.test"), rfc_message_id="same@x", to="aino@crm.test, noor@crm.test"
+    )
     link.apply_rules()
     assert story.seen_by(story.aino) == [[ainos.id]] * 3
     assert story.seen_by(story.noor) == [[noors.id]] * 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from sqlalchemy import func, select, union
+from sqlalchemy import func, union
 from sqlmodel import Session, col
 
 from mailcrm.models import (
@@ -20,18 +20,18 @@ from mailcrm.models import (
     User,
 )
 from mailcrm.services.crm.linking.match import Directory
-from mailcrm.services.rows import rows
+from mailcrm.services.rows import pick, rows
 
 
 def workspace_addresses(session: Session) -> dict[int, frozenset[str]]:
     """Return every user's own addresses: sign-in, mailboxes, aliases, confirmed alternatives; in lower case."""
     statement = union(
-        select(col(User.id), func.lower(User.email)),
-        select(col(Mailbox.user_id), func.lower(Mailbox.address)),
-        select(col(Mailbox.user_id), func.lower(MailboxAlias.address)).join(
+        pick(col(User.id), func.lower(User.email)),
+        pick(col(Mailbox.user_id), func.lower(Mailbox.address)),
+        pick(col(Mailbox.user_id), func.lower(MailboxAlias.address)).join(
             MailboxAlias, col(MailboxAlias.mailbox_id) == col(Mailbox.id)
         ),
-        select(col(AlternativeAddress.user_id), func.lower(AlternativeAddress.address)).where(
+        pick(col(AlternativeAddress.user_id), func.lower(AlternativeAddress.address)).where(
             col(AlternativeAddress.confirmed_at).is_not(None)
         ),
     )
@@ -44,7 +44,7 @@ def workspace_addresses(session: Session) -> dict[int, frozenset[str]]:
 def load(session: Session, addresses: Iterable[str]) -> Directory:
     """Return what is known about these addresses: persons, their open deals and leads, nothing from the trash."""
     owners = (
-        select(PersonAddress.address, PersonAddress.person_id)
+        pick(PersonAddress.address, PersonAddress.person_id)
         .join(Person, col(Person.id) == col(PersonAddress.person_id))
         .where(col(PersonAddress.address).in_(list(addresses)), col(Person.deleted_at).is_(None))
         .order_by(col(PersonAddress.person_id))
@@ -59,11 +59,11 @@ def of_persons(session: Session, ids: Iterable[int], persons: dict[str, list[int
     """Return what is open for these persons, whether it is theirs or they take part in it."""
     wanted = list(ids)
     standing = (col(Deal.status) == "open", col(Deal.deleted_at).is_(None))
-    owned = select(col(Deal.person_id), col(Deal.id), col(Deal.created_at)).where(
+    owned = pick(col(Deal.person_id), col(Deal.id), col(Deal.created_at)).where(
         col(Deal.person_id).in_(wanted), *standing
     )
     taking_part = (
-        select(col(DealParticipant.person_id), col(Deal.id), col(Deal.created_at))
+        pick(col(DealParticipant.person_id), col(Deal.id), col(Deal.created_at))
         .join(Deal, col(Deal.id) == col(DealParticipant.deal_id))
         .where(col(DealParticipant.person_id).in_(wanted), *standing)
     )
@@ -72,7 +72,7 @@ def of_persons(session: Session, ids: Iterable[int], persons: dict[str, list[int
     for person_id, deal_id, _at in found:
         deals[person_id].append(deal_id)
     open_leads = (
-        select(Lead.person_id, Lead.id)
+        pick(Lead.person_id, Lead.id)
         .where(col(Lead.person_id).in_(wanted), col(Lead.status) == "open", col(Lead.deleted_at).is_(None))
         .order_by(col(Lead.created_at).desc(), col(Lead.id).desc())
     )

@@ -10,9 +10,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
-from sqlmodel import Session, col
-from sqlmodel import select as select_rows
+from sqlalchemy import and_, or_, update
+from sqlmodel import Session, col, select
 
 from mailcrm.errors import UserError
 from mailcrm.models import Deal, Lead, Link, Mailbox, Message, Outbox, Participant, Person, Thread, utcnow
@@ -21,7 +20,7 @@ from mailcrm.services.access import Actor
 from mailcrm.services.crm.linking import directory, match
 from mailcrm.services.crm.linking.match import Intent, Target, ThreadLinks
 from mailcrm.services.db import transaction
-from mailcrm.services.rows import insert_absent, rows, run
+from mailcrm.services.rows import insert_absent, pick, rows, run
 
 BATCH = 200  # messages of one transaction: well under a second, so that SQLite's other writers go on
 
@@ -49,7 +48,7 @@ def link_thread(
     with transaction() as session:
         access.load(session, Thread, thread_id, access.own_thread(actor))
         _check_target(session, actor, target)
-        for row in session.exec(select_rows(Link).where(Link.thread_id == thread_id)):
+        for row in session.exec(select(Link).where(Link.thread_id == thread_id)):
             other = _target(row)
             if row.unlinked_at is None and other.kind == target.kind != "person" and other != target:
                 row.unlinked_at, row.unlinked_by = utcnow(), actor.user_id
@@ -98,7 +97,7 @@ def apply_rules(limit: int = 1000) -> int:
 def _apply_batch(session: Session, size: int) -> int:
     batch = rows(
         session,
-        select(Message.id, Message.thread_id, Message.user_id, Message.mailbox_id, Message.direction)
+        pick(Message.id, Message.thread_id, Message.user_id, Message.mailbox_id, Message.direction)
         .where(col(Message.link_pending).is_(True))
         .order_by(col(Message.id))
         .limit(size)
@@ -113,7 +112,7 @@ def _apply_batch(session: Session, size: int) -> int:
     new = insert_absent(session, Link, made)
     run(session, update(Message).where(col(Message.id).in_(ids)).values(link_pending=False))
     if new:
-        linked = {row[0] for row in rows(session, select(Link.thread_id).where(col(Link.id).in_(new)))}
+        linked = {row[0] for row in rows(session, pick(Link.thread_id).where(col(Link.id).in_(new)))}
         for user_id, thread_id in dict.fromkeys((row.user_id, row.thread_id) for row in batch):
             if thread_id in linked:
                 live.hint(session, user_id, "mail", thread_id)
@@ -121,9 +120,7 @@ def _apply_batch(session: Session, size: int) -> int:
     return len(batch)
 
 
-def _rule_links(
-    session: Session, batch: Sequence[Row[Any]], threads: dict[int, ThreadLinks]
-) -> list[dict[str, Any]]:
+def _rule_links(session: Session, batch: Sequence[Any], threads: dict[int, ThreadLinks]) -> list[dict[str, Any]]:
     own = directory.workspace_addresses(session)
     colleagues = frozenset[str]().union(*own.values())
     participants = _participants(session, [row.id for row in batch])
@@ -136,7 +133,7 @@ def _rule_links(
         row[0]: (row[1], row[2])
         for row in rows(
             session,
-            select(Mailbox.id, Mailbox.auto_link_deals, Mailbox.deal_link_policy).where(
+            pick(Mailbox.id, Mailbox.auto_link_deals, Mailbox.deal_link_policy).where(
                 col(Mailbox.id).in_({row.mailbox_id for row in batch})
             ),
         )
@@ -146,16 +143,12 @@ def _rule_links(
         link_deals, policy = policies[row.mailbox_id]
         thread = threads.get(row.thread_id, ThreadLinks())
         intents = match.decide(found[row.id], thread, known, link_deals=link_deals, policy=policy)
-        threads[row.thread_id] = ThreadLinks(
-            thread.standing | {intent.target for intent in intents}, thread.unlinked
-        )
+        threads[row.thread_id] = ThreadLinks(thread.standing | {intent.target for intent in intents}, thread.unlinked)
         made += [_values(row.thread_id, intent, "rule") for intent in intents]
     return made
 
 
-def _composer_links(
-    session: Session, message_ids: list[int], threads: dict[int, ThreadLinks]
-) -> list[dict[str, Any]]:
+def _composer_links(session: Session, message_ids: list[int], threads: dict[int, ThreadLinks]) -> list[dict[str, Any]]:
     """The deals that were chosen in the composer, for sent messages that came back as rows."""
     written = or_(
         col(Outbox.message_id) == col(Message.id),
@@ -165,7 +158,7 @@ def _composer_links(
         ),
     )
     statement = (
-        select(Message.thread_id, Outbox.deal_id, Outbox.user_id)
+        pick(Message.thread_id, Outbox.deal_id, Outbox.user_id)
         .join(Outbox, written)
         .join(Deal, col(Deal.id) == col(Outbox.deal_id))
         .where(col(Message.id).in_(message_ids), col(Message.direction) == "out", col(Deal.deleted_at).is_(None))
@@ -195,7 +188,7 @@ def _values(thread_id: int, intent: Intent, origin: str) -> dict[str, Any]:
 
 def _participants(session: Session, message_ids: list[int]) -> dict[int, list[tuple[str, str]]]:
     statement = (
-        select(Participant.message_id, Participant.role, Participant.address)
+        pick(Participant.message_id, Participant.role, Participant.address)
         .where(col(Participant.message_id).in_(message_ids))
         .order_by(col(Participant.message_id), col(Participant.id))
     )
@@ -208,7 +201,7 @@ def _participants(session: Session, message_ids: list[int]) -> dict[int, list[tu
 def _thread_links(session: Session, thread_ids: set[int]) -> dict[int, ThreadLinks]:
     standing: dict[int, set[Target]] = defaultdict(set)
     unlinked: dict[int, set[Target]] = defaultdict(set)
-    for row in session.exec(select_rows(Link).where(col(Link.thread_id).in_(thread_ids))):
+    for row in session.exec(select(Link).where(col(Link.thread_id).in_(thread_ids))):
         (standing if row.unlinked_at is None else unlinked)[row.thread_id or 0].add(_target(row))
     return {
         thread_id: ThreadLinks(frozenset(standing[thread_id]), frozenset(unlinked[thread_id]))
@@ -230,7 +223,7 @@ def _check_target(session: Session, actor: Actor, target: Target) -> None:
 def _tie(session: Session, actor: Actor, thread_id: int, target: Target) -> None:
     """Make the link stand; a row that was unlinked stands again, by hand this time."""
     of_target = getattr(Link, f"{target.kind}_id") == target.id
-    row = session.exec(select_rows(Link).where(Link.thread_id == thread_id, of_target)).first()
+    row = session.exec(select(Link).where(Link.thread_id == thread_id, of_target)).first()
     if row is not None and row.unlinked_at is None:
         return
     if row is None:
@@ -243,8 +236,8 @@ def _tie(session: Session, actor: Actor, thread_id: int, target: Target) -> None
 
 def _load(session: Session, actor: Actor, link_id: int) -> tuple[Link, int]:
     """The link when it is of the actor's own mail, and its thread."""
-    of_thread = select(Thread.id).where(col(Thread.id) == col(Link.thread_id), access.own_thread(actor))
-    of_message = select(Message.id).where(col(Message.id) == col(Link.message_id), access.own_message(actor))
+    of_thread = pick(Thread.id).where(col(Thread.id) == col(Link.thread_id), access.own_thread(actor))
+    of_message = pick(Message.id).where(col(Message.id) == col(Link.message_id), access.own_message(actor))
     row = access.load(session, Link, link_id, or_(of_thread.exists(), of_message.exists()))
     if row.thread_id is not None:
         return row, row.thread_id

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, select, union
+from sqlalchemy import CompoundSelect, union
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlmodel import col
 
 from mailcrm.models import Link, Message
+from mailcrm.services.rows import pick
 
 TARGETS: dict[str, Any] = {"person": Link.person_id, "deal": Link.deal_id, "lead": Link.lead_id}
 
@@ -23,11 +24,11 @@ def messages(kind: str, target_ids: Sequence[int]) -> CompoundSelect[Any]:
     target: InstrumentedAttribute[int] = TARGETS[kind]
     standing = (target.in_(target_ids), col(Link.unlinked_at).is_(None))
     by_thread = (
-        select(target.label("target_id"), col(Message.id).label("message_id"))
+        pick(target.label("target_id"), col(Message.id).label("message_id"))
         .join(Message, col(Message.thread_id) == col(Link.thread_id))
         .where(*standing)
     )
-    by_message = select(target.label("target_id"), col(Link.message_id).label("message_id")).where(
+    by_message = pick(target.label("target_id"), col(Link.message_id).label("message_id")).where(
         *standing, col(Link.message_id).is_not(None)
     )
     return union(by_thread, by_message)

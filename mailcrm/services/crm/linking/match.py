@@ -53,11 +53,7 @@ def counterparties(
     participants: Iterable[tuple[str, str]], own: frozenset[str], colleagues: frozenset[str]
 ) -> tuple[str, ...]:
     """Return the addresses of (role, address) pairs that count, each once, in the order given."""
-    found = (
-        address.lower()
-        for role, address in participants
-        if role in COUNTING_ROLES and address
-    )
+    found = (address.lower() for role, address in participants if role in COUNTING_ROLES and address)
     return tuple(dict.fromkeys(address for address in found if address not in own and address not in colleagues))
 
 
@@ -103,9 +99,7 @@ def _persons(addresses: Iterable[str], thread: ThreadLinks, directory: Directory
     return found
 
 
-def _deals(
-    by_person: Mapping[int, str], thread: ThreadLinks, directory: Directory, policy: str
-) -> list[Intent]:
+def _deals(by_person: Mapping[int, str], thread: ThreadLinks, directory: Directory, policy: str) -> list[Intent]:
     found = candidates(by_person, directory)
     if not found:
         leads = {lead for person in by_person for lead in directory.leads.get(person, ())}
@@ -120,7 +114,9 @@ def _deals(
         chosen, kind, code = (), "deal", ""
     open_for = directory.leads if kind == "lead" else directory.deals
     return [
-        Intent(Target(kind, row), code, next(by_person[person] for person in by_person if row in open_for.get(person, ())))
+        Intent(
+            Target(kind, row), code, next(by_person[person] for person in by_person if row in open_for.get(person, ()))
+        )
         for row in chosen
         if Target(kind, row) not in thread.unlinked
     ]

@@ -5,7 +5,6 @@ Reads only. Shown for every conversation that the actor may see; changes are its
 
 from __future__ import annotations
 
-from sqlalchemy import select
 from sqlmodel import Session, col
 
 from mailcrm.models import Deal, OrganizationDomain
@@ -18,7 +17,7 @@ from mailcrm.services.crm.views import CrmPanel, DealCard
 from mailcrm.services.db import reading
 from mailcrm.services.mail import message_views, threads
 from mailcrm.services.mail.views import AddressView, LinkView, MessageView
-from mailcrm.services.rows import scalar
+from mailcrm.services.rows import pick, scalar
 
 RECENT = 5
 
@@ -61,8 +60,9 @@ def _counterparties(session: Session, owner_id: int, views: list[MessageView]) -
     own = directory.workspace_addresses(session)
     excluded = frozenset[str]().union(*own.values())
     found: dict[str, AddressView] = {}
-    newest_first = sorted(reversed(views), key=lambda view: view.direction != "in")
-    for view in newest_first:
+    incoming_first = [view for view in views if view.direction == "in"][::-1]
+    incoming_first += [view for view in views if view.direction == "out"][::-1]
+    for view in incoming_first:
         for party in (view.sender, *view.to, *view.cc, *view.bcc):
             address = party.address.lower()
             if not address or address in own.get(owner_id, frozenset()) or address in excluded:
@@ -93,12 +93,10 @@ def _organization(session: Session, actor: Actor, address: str) -> str:
     """The organization that owns the domain, else a guess from the domain's name."""
     domain = address.rpartition("@")[2].lower()
     known = (
-        select(OrganizationRow.name)
+        pick(OrganizationRow.name)
         .join(OrganizationDomain, col(OrganizationDomain.organization_id) == col(OrganizationRow.id))
         .where(col(OrganizationDomain.domain) == domain, access.visible_crm(actor, OrganizationRow))
         .order_by(col(OrganizationRow.id))
         .limit(1)
     )
     return scalar(session, known) or prefill.organization_name(address)
-
-

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlmodel import Session, col
 
 from mailcrm.models import Message, Participant
-from mailcrm.services.rows import run
+from mailcrm.services.rows import pick, run
 
 
 def look_again(session: Session, addresses: Iterable[str]) -> int:
@@ -19,6 +19,6 @@ def look_again(session: Session, addresses: Iterable[str]) -> int:
     wanted = list(addresses)
     if not wanted:
         return 0
-    with_address = select(Participant.message_id).where(col(Participant.address).in_(wanted))
+    with_address = pick(Participant.message_id).where(col(Participant.address).in_(wanted))
     statement = update(Message).where(col(Message.id).in_(with_address), col(Message.link_pending).is_(False))
     return run(session, statement.values(link_pending=True)).rowcount

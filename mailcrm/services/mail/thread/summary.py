@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Text, cast, func, select, update
+from sqlalchemy import Text, cast, func, update
 from sqlmodel import Session, col
 
 from mailcrm.models import Message, Thread
-from mailcrm.services.rows import chunks, run
+from mailcrm.services.rows import chunks, pick, run
 
 
 def refresh_threads(session: Session, thread_ids: Iterable[int]) -> None:
@@ -22,10 +22,10 @@ def refresh_threads(session: Session, thread_ids: Iterable[int]) -> None:
     """
     of_thread = (col(Message.thread_id) == Thread.id, col(Message.deleted_at).is_(None))
     one_each = func.coalesce(col(Message.rfc_message_id), cast(col(Message.id), Text))
-    count = select(func.count(func.distinct(one_each))).where(*of_thread)
+    count = pick(func.count(func.distinct(one_each))).where(*of_thread)
     unread = count.where(col(Message.read).is_(False), col(Message.direction) == "in")
-    last = select(func.max(Message.sort_at)).where(*of_thread)
-    first = select(Message.subject).where(*of_thread).order_by(col(Message.sort_at), col(Message.id)).limit(1)
+    last = pick(func.max(Message.sort_at)).where(*of_thread)
+    first = pick(Message.subject).where(*of_thread).order_by(col(Message.sort_at), col(Message.id)).limit(1)
     for part in chunks(sorted(set(thread_ids))):
         run(
             session,

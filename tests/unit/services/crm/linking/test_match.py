@@ -20,7 +20,9 @@ MIKA, NOOR = 1, 2
 P_MIKA, P_NOOR = Target("person", MIKA), Target("person", NOOR)
 
 
-def directory(deals: dict[int, tuple[int, ...]] | None = None, leads: dict[int, tuple[int, ...]] | None = None) -> Directory:
+def directory(
+    deals: dict[int, tuple[int, ...]] | None = None, leads: dict[int, tuple[int, ...]] | None = None
+) -> Directory:
     """Mika and Noor with their open deals; a deal with a higher id is newer."""
     newness = {deal: deal for several in (deals or {}).values() for deal in several}
     return Directory({"mika@x": (MIKA,), "noor@x": (NOOR,)}, deals or {}, leads or {}, newness)
@@ -93,9 +95,7 @@ def test_the_thread_keeps_a_deal_or_lead_of_its_own() -> None:
 def test_policies_of_the_mailbox() -> None:
     """M29: ask / newest / all / none."""
     several = directory({MIKA: (8, 7)})
-    chosen = {
-        policy: targets(decide(["mika@x"], ThreadLinks(), several, policy=policy))[1:] for policy in POLICIES
-    }
+    chosen = {policy: targets(decide(["mika@x"], ThreadLinks(), several, policy=policy))[1:] for policy in POLICIES}
     assert chosen == {
         "ask": [],
         "none": [],
@@ -176,7 +176,11 @@ def test_the_rules_keep_their_promises(
     assert not again
 
 
-@given(st.lists(st.tuples(st.sampled_from(["from", "sender", "reply_to", "to", "cc", "bcc"]), addresses)), st.frozensets(addresses), st.frozensets(addresses))
+@given(
+    st.lists(st.tuples(st.sampled_from(["from", "sender", "reply_to", "to", "cc", "bcc"]), addresses)),
+    st.frozensets(addresses),
+    st.frozensets(addresses),
+)
 def test_excluded_addresses_never_come_through(
     participants: list[tuple[str, str]], own: frozenset[str], colleagues: frozenset[str]
 ) -> None:

@@ -10,6 +10,7 @@ import contextlib
 from typing import Any
 
 import reflex as rx
+import structlog
 from reflex.middleware import Middleware
 from reflex_base.event import Event, EventSpec
 from reflex_base.event.context import EventContext
@@ -100,4 +101,5 @@ def show_error(exception: Exception) -> EventSpec | None:
         language = LANGUAGES.get(EventContext.get().token, "en")
     if isinstance(exception, MailcrmError):
         return rx.toast.error(i18n.sentence(exception, language))
+    structlog.get_logger().error("an event failed", exc_info=exception)
     return rx.toast.error(i18n.sentence_of("internal", language))

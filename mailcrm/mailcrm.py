@@ -4,7 +4,7 @@ import reflex as rx
 from starlette.applications import Starlette
 
 from mailcrm import routes
-from mailcrm.endpoints import auth, health, messages
+from mailcrm.endpoints import auth, health, messages, tracking
 from mailcrm.endpoints.headers import SecurityHeaders
 from mailcrm.pages import deal, deals, mail, people, person, settings_people, settings_profile, settings_sync, welcome
 from mailcrm.state.bell import BellState
@@ -44,7 +44,7 @@ PAGES = {
     routes.INVITE: (welcome.invite, [WelcomeState.open_invite]),
 }
 
-api = Starlette(routes=[*auth.ROUTES, *health.routes, *messages.ROUTES])
+api = Starlette(routes=[*auth.ROUTES, *health.routes, *messages.ROUTES, *tracking.ROUTES])
 
 app = rx.App(
     stylesheets=["tokens.css", "app.css", "pages.css"],

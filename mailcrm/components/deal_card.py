@@ -45,7 +45,7 @@ def deal_card(row: rx.Var[BoardCard]) -> rx.Component:
                     ),
                     rx.fragment(
                         rx.el.span(rx.cond(deal.organization != "", deal.person, ""), class_name="cut", dir="auto"),
-                        rx.el.span(tr("No email yet"), class_name="card-when"),
+                        rx.el.span(tr("No email yet"), class_name="card-none"),
                     ),
                 ),
                 rx.el.span(

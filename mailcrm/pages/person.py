@@ -246,7 +246,7 @@ def _consent() -> rx.Component:
                     "refused",
                     rx.el.span(icon("shield-x"), class_name="consent-ico", custom_attrs={"data-state": "refused"}),
                 ),
-                rx.el.span(icon("shield-question-mark"), class_name="consent-ico"),
+                rx.el.span(icon("shield-question"), class_name="consent-ico"),
             ),
             rx.el.div(
                 rx.el.p(

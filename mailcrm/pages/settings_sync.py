@@ -26,8 +26,8 @@ def settings_sync() -> rx.Component:
                 rx.cond(
                     ConnectState.open | (MailboxesState.rows.length() == 0),
                     connect_form(can_close=MailboxesState.rows.length() > 0),
+                    _mailboxes(),
                 ),
-                rx.cond(MailboxesState.rows.length() > 0, _mailboxes()),
             ),
             bones(4),
         ),
@@ -233,7 +233,7 @@ def _sharing() -> rx.Component:
                 on_pick=MailboxesState.share(BOX.id, "private"),
             ),
             tick(MailboxesState.saved == "sharing"),
-            class_name="col gap12",
+            class_name="col gap12 radio-group",
             role="radiogroup",
             aria_label=tr("Sharing"),
         ),
@@ -265,6 +265,23 @@ def _sync_health() -> rx.Component:
                 class_name="dim",
             ),
         ),
+        rx.cond(MailboxesState.percent >= 0, _importing()),
         ledger_table(),
         class_name="option option-wide",
+    )
+
+
+def _importing() -> rx.Component:
+    return rx.el.div(
+        rx.el.div(
+            rx.el.span(tr("Importing email"), class_name="b grow"),
+            rx.el.span(MailboxesState.progress, class_name="dim num"),
+            class_name="row",
+        ),
+        rx.el.progress(
+            value=MailboxesState.percent, max=100, aria_label=tr("Importing email"), class_name="import-bar"
+        ),
+        rx.el.p(tr("Newest first. You can start working now."), class_name="t1 dim"),
+        class_name="card importing",
+        data_testid="sync-progress",
     )

@@ -304,7 +304,7 @@ def _total(column: Any, language: str) -> str:
     if not column.count:
         return ""
     money = i18n.format_money(column.total_minor, column.currency, language)
-    return gettext(language, "{money} and more", money=money) if column.mixed else money
+    return gettext(language, "{money} +", money=money) if column.mixed else money
 
 
 def _summary(view: Any, language: str) -> str:

@@ -5,6 +5,7 @@ Nothing is saved unless every step passed. Recognising providers is a later step
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +13,10 @@ import reflex as rx
 
 from mailcrm.errors import MailcrmError, UserError
 from mailcrm.services import i18n
-from mailcrm.services.i18n import N_, gettext, ngettext
+from mailcrm.services.access import Actor
+from mailcrm.services.i18n import N_, gettext
 from mailcrm.services.mail import mailboxes
+from mailcrm.services.mail.providers.probe import ProbeStep
 from mailcrm.services.mail.providers.values import ServerSpec
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.nav import NavState
@@ -23,12 +26,12 @@ from mailcrm.state.settings import MailboxesState
 #: The steps of the test: the probe's name, what it is called, and what is said when it passed.
 STEPS = (
     ("imap_name", N_("Find the IMAP server"), N_("{host} exists.")),
-    ("imap_tcp", N_("Reach it"), N_("It answers on port {port}.")),
+    ("imap_tcp", N_("Open a connection"), N_("It answers on port {port}.")),
     ("imap_tls", N_("Encrypt the connection"), N_("The connection is encrypted and the certificate is right.")),
     ("imap_sign_in", N_("Sign in"), N_("User name and password are right.")),
     ("imap_folders", N_("List the folders"), N_("The folders can be read.")),
     ("smtp_name", N_("Find the SMTP server"), N_("{host} exists.")),
-    ("smtp_tcp", N_("Reach it"), N_("It answers on port {port}.")),
+    ("smtp_tcp", N_("Open a connection"), N_("It answers on port {port}.")),
     ("smtp_tls", N_("Encrypt the connection"), N_("The connection is encrypted and the certificate is right.")),
     ("smtp_sign_in", N_("Sign in to send"), N_("Sending is allowed.")),
 )
@@ -96,10 +99,14 @@ class ConnectState(rx.State):
             address = self.address
         try:
             wanted = _input(address, as_form(form))
-            result = await asyncio.to_thread(mailboxes.test_connection, actor, wanted)
+            taken: list[ProbeStep] = []
+            async for step in _test(actor, wanted):
+                taken.append(step)
+                async with self:
+                    self.steps = _steps(taken, wanted, actor.language, running=True)
             async with self:
-                self.steps = _steps(result, wanted, actor.language)
-            if not result.ok:
+                self.steps = _steps(taken, wanted, actor.language, running=False)
+            if not all(step.ok for step in taken):
                 return
             await asyncio.to_thread(lambda: mailboxes.connect(actor, wanted, probe=False))
         except MailcrmError as error:
@@ -145,27 +152,42 @@ def _server(fields: dict[str, str], kind: str, username: str) -> ServerSpec:
     return ServerSpec(host=host, port=port, security=security, username=username)  # type: ignore[arg-type]
 
 
-def _steps(result: Any, wanted: mailboxes.MailboxInput, language: str) -> list[TestStep]:
+async def _test(actor: Actor, wanted: mailboxes.MailboxInput) -> AsyncIterator[ProbeStep]:
+    """Test the servers in a thread; yield each step as it ends."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Queue[ProbeStep | None] = asyncio.Queue()
+
+    def tell(step: ProbeStep) -> None:
+        loop.call_soon_threadsafe(ended.put_nowait, step)
+
+    test = asyncio.create_task(asyncio.to_thread(mailboxes.test_connection, actor, wanted, tell))
+    test.add_done_callback(lambda _: ended.put_nowait(None))
+    while (step := await ended.get()) is not None:
+        yield step
+    await test
+
+
+def _steps(taken: list[ProbeStep], wanted: mailboxes.MailboxInput, language: str, *, running: bool) -> list[TestStep]:
     """Return every step with its outcome; steps after a failure on the same server are marked as left out."""
-    taken = {step.name: step for step in result.steps}
-    made = []
+    ended = {step.name: step for step in taken}
+    failed = {name[:4] for name, step in ended.items() if not step.ok}
+    made: list[TestStep] = []
     for name, label, passed in STEPS:
-        step = taken.get(name)
-        spec = wanted.imap if name.startswith("imap") else wanted.smtp
-        state, text = "skip", ""
+        step = ended.get(name)
+        state, text = "skip" if name[:4] in failed or not running else "wait", ""
         if step is not None and step.ok:
-            state = "ok"
-            if name == "imap_folders":
-                text = ngettext(language, "{n} folder found.", "{n} folders found.", len(result.folders))
-            else:
-                msgid = (
-                    {"none": PLAIN, "starttls": STARTTLS}.get(spec.security, passed)
-                    if name.endswith("_tls")
-                    else passed
-                )
-                text = gettext(language, msgid, host=spec.host, port=spec.port)
+            state, text = "ok", _passed(name, passed, wanted, language)
         elif step is not None:
             state = "bad"
             text = i18n.sentence(step.error, language) if step.error else i18n.sentence_of(step.code, language)
+        elif state == "wait" and not any(other.state == "run" for other in made):
+            state = "run"
         made.append(TestStep(name, gettext(language, label), state, text))
     return made
+
+
+def _passed(name: str, sentence: str, wanted: mailboxes.MailboxInput, language: str) -> str:
+    spec = wanted.imap if name.startswith("imap") else wanted.smtp
+    if name.endswith("_tls"):
+        sentence = {"none": PLAIN, "starttls": STARTTLS}.get(spec.security, sentence)
+    return gettext(language, sentence, host=spec.host, port=spec.port)

@@ -73,6 +73,8 @@ class MailboxesState(rx.State):
     chosen: MailboxRow = MailboxRow()
     ledger: list[LedgerRow] = []
     total: LedgerRow = LedgerRow()
+    percent: int = -1
+    progress: str = ""
     saved: str = ""
     leaving: int = 0
     leaving_address: str = ""
@@ -174,7 +176,7 @@ class MailboxesState(rx.State):
         try:
             found = await asyncio.to_thread(mailboxes.list_mailboxes, actor)
             status = await asyncio.to_thread(mailboxes.sync_status, actor)
-            self.rows = [_row(each, eyes, syncing=status.kind == "syncing") for each in found]
+            self.rows = [_row(each, eyes, syncing=status.kind == "syncing" and len(found) == 1) for each in found]
             wanted = wanted or self.chosen.id
             self.chosen = next(
                 (row for row in self.rows if row.id == wanted), self.rows[0] if self.rows else MailboxRow()
@@ -182,6 +184,7 @@ class MailboxesState(rx.State):
             lines = await asyncio.to_thread(ledger.ledger, actor, self.chosen.id) if self.chosen.id else ()
             self.ledger = [_line(each, eyes) for each in lines]
             self.total = _total(lines, eyes)
+            self.percent, self.progress = _progress(status, eyes)
             self.failed = False
         finally:
             self.loaded = True
@@ -224,6 +227,14 @@ def _row(view: Any, eyes: Eyes, *, syncing: bool) -> MailboxRow:
         track_notify=view.track_notify,
         auto_link_deals=view.auto_link_deals,
     )
+
+
+def _progress(status: Any, eyes: Eyes) -> tuple[int, str]:
+    """Return how far a sync is, in hundredths and in words; -1 when none is under way."""
+    if status.kind != "syncing" or not status.total:
+        return -1, ""
+    done, total = i18n.number(eyes.language, status.done), i18n.number(eyes.language, status.total)
+    return 100 * status.done // status.total, gettext(eyes.language, "{done} of {total}", done=done, total=total)
 
 
 COUNTS = ("server", "stored", "skipped", "quarantined", "pending")

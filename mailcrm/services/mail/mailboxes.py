@@ -7,7 +7,7 @@ unless the servers answered. Does not sync (services/mail/sync) and does not kno
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,7 +33,7 @@ from mailcrm.services import access, audit, crypto, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
-from mailcrm.services.mail.providers.probe import ProbeResult, probe_mailbox
+from mailcrm.services.mail.providers.probe import ProbeResult, ProbeStep, probe_mailbox
 from mailcrm.services.mail.providers.values import Security, ServerSpec
 
 MOST_HISTORY_DAYS = 36_500
@@ -112,7 +112,9 @@ class Credentials:
         return iter((self.imap, self.imap_password, self.smtp, self.smtp_password))
 
 
-def test_connection(actor: Actor, given: MailboxInput) -> ProbeResult:
+def test_connection(
+    actor: Actor, given: MailboxInput, on_step: Callable[[ProbeStep], None] | None = None
+) -> ProbeResult:
     """Try both servers, step by step; saves nothing. Takes up to a minute with servers that hang."""
     del actor  # any user may connect mailboxes of their own
     return probe_mailbox(
@@ -121,6 +123,7 @@ def test_connection(actor: Actor, given: MailboxInput) -> ProbeResult:
         given.smtp,
         given.password if given.smtp_password is None else given.smtp_password,
         allow_private=config().allow_private_hosts,
+        on_step=on_step,
     )
 
 

@@ -65,8 +65,16 @@ class _Stop(Exception):
 
 
 class _Prober:
-    def __init__(self, *, allow_private: bool, step_s: float, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        step_s: float,
+        context: ssl.SSLContext | None,
+        on_step: Callable[[ProbeStep], None] | None,
+    ) -> None:
         self.steps: list[ProbeStep] = []
+        self.on_step = on_step
         self.allow_private = allow_private
         self.step_s = step_s
         self.context = context or shared_context()
@@ -87,7 +95,7 @@ class _Prober:
         thread.start()
         thread.join(self.step_s)
         if box:
-            self.steps.append(ProbeStep(name, True))
+            self._took(ProbeStep(name, True))
             return box[0]
         error: MailcrmError = TransientError("server.timeout", host=spec.host, port=spec.port)
         if failed:
@@ -96,8 +104,13 @@ class _Prober:
                 "server.protocol", host=spec.host, port=spec.port
             )
             error.__cause__ = exc.__cause__ if exc is error else exc
-        self.steps.append(ProbeStep(name, False, error.code, error.sentence, error))
+        self._took(ProbeStep(name, False, error.code, error.sentence, error))
         raise _Stop from error
+
+    def _took(self, step: ProbeStep) -> None:
+        self.steps.append(step)
+        if self.on_step is not None:
+            self.on_step(step)
 
     def reach(self, kind: Literal["imap", "smtp"], spec: ServerSpec) -> None:
         """Name, TCP and, for TLS from the start, the handshake: each on its own, so that the sentence is exact."""
@@ -197,12 +210,14 @@ def probe_mailbox(
     allow_private: bool = False,
     step_s: float = STEP_S,
     context: ssl.SSLContext | None = None,
+    on_step: Callable[[ProbeStep], None] | None = None,
 ) -> ProbeResult:
     """Try both servers and report each step; never raises for what a server does.
 
-    `smtp_spec` None leaves sending out. A failure on one server doesn't keep the other from being tried.
+    `smtp_spec` None leaves sending out. A failure on one server doesn't keep the other from being tried. `on_step` is
+    told of each step as it ends, in the caller's thread.
     """
-    prober = _Prober(allow_private=allow_private, step_s=step_s, context=context)
+    prober = _Prober(allow_private=allow_private, step_s=step_s, context=context, on_step=on_step)
     folders: tuple[RemoteFolder, ...] = ()
     try:
         folders = prober.imap(imap_spec, imap_password)

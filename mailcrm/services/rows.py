@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, Executable, Select, select
+from sqlalchemy import CursorResult, Executable, Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -60,3 +60,9 @@ def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[list[Item]]:
     source = iter(items)
     while part := list(islice(source, size)):
         yield part
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """Return a model's table: Core inserts into it are several times faster than the ORM's (sync.md B6)."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table

@@ -81,7 +81,7 @@ class SmtpSink:
         return _Server(
             self, self,
             hostname="sink.test", enable_SMTPUTF8=True, timeout=60, tls_context=starttls,
-            authenticator=self._authenticate, auth_required=self._auth, auth_require_tls=False,
+            authenticator=self._authenticate, auth_required=False, auth_require_tls=False,
         )  # fmt: skip
 
     def start(self) -> None:
@@ -126,6 +126,8 @@ class SmtpSink:
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self._auth and not session.authenticated:  # aiosmtpd's own check warns that there is no TLS
+            return "530 5.7.0 Authentication required"
         if self.faults.on_mail:
             return self.faults.on_mail
         envelope.mail_from = address

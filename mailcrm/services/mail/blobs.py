@@ -50,7 +50,7 @@ def put(raw: bytes) -> str:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        os.replace(draft, target)
+        draft.replace(target)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, insert, select
+from sqlmodel import Session, col, select
 
 from mailcrm.models import Attachment, Blob, Mailbox, MailboxAlias, Message, Participant
 from mailcrm.models.base import utcnow
@@ -22,6 +22,7 @@ from mailcrm.services.mail.parse.values import Address, ParsedMessage
 from mailcrm.services.mail.thread import assign
 from mailcrm.services.mail.thread.references import ids_of
 from mailcrm.services.mail.thread.summary import refresh_threads
+from mailcrm.services.rows import table_of
 
 _MAX_ADDRESS = 998  # octets: RFC 5321 has 320; longer ones are attacks and don't fit an index
 _MAX_NAME = 500  # characters of a display name
@@ -107,17 +108,16 @@ def store(session: Session, owner: Owner, items: Sequence[Incoming]) -> dict[str
         ],
     )
     rows = [_row(owner, item, thread, at, now) for item, thread, at in zip(new, threads, moments, strict=True)]
-    made = session.exec(
-        insert(Message).returning(col(Message.id), sort_by_parameter_order=True),
-        params=rows,  # type: ignore[call-overload]
-    )
+    table = table_of(Message)
+    connection = session.connection()
+    made = connection.execute(table.insert().returning(table.c.id, sort_by_parameter_order=True), rows)
     ids = [row[0] for row in made]
     participants = [row for item, i in zip(new, ids, strict=True) for row in _participants(item.parsed, i)]
     if participants:
-        session.exec(insert(Participant), params=participants)  # type: ignore[call-overload]
+        connection.execute(table_of(Participant).insert(), participants)
     attachments = [row for item, i in zip(new, ids, strict=True) for row in _attachments(item.parsed, i)]
     if attachments:
-        session.exec(insert(Attachment), params=attachments)  # type: ignore[call-overload]
+        connection.execute(table_of(Attachment).insert(), attachments)
     refresh_threads(session, threads)
     live.hint(session, owner.user_id, "mail", owner.mailbox_id)
     return {**found, **{item.sha: i for item, i in zip(new, ids, strict=True)}}
@@ -144,7 +144,7 @@ def save_blobs(session: Session, sizes: dict[str, int]) -> None:
     now = utcnow()
     # Sorted, so that two transactions never wait for each other's rows crosswise.
     rows = [{"sha256": sha, "size": sizes[sha], "created_at": now} for sha in sorted(sizes)]
-    session.exec(make(Blob).on_conflict_do_nothing(), params=rows)  # type: ignore[call-overload]
+    session.connection().execute(make(table_of(Blob)).on_conflict_do_nothing(), rows)
 
 
 def _row(owner: Owner, item: Incoming, thread_id: int, sort_at: datetime, now: datetime) -> dict[str, Any]:

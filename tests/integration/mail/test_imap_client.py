@@ -48,7 +48,8 @@ def test_reads_a_mailbox_over_every_kind_of_connection(dovecot: DovecotServer, s
         folders = {folder.name: folder for folder in connection.list_folders()}
         assert folders["INBOX"].role == "inbox"
         assert folders["Sent"].role == "sent"
-        assert folders["仕事 & co"].role is None and folders["仕事 & co"].selectable
+        assert folders["仕事 & co"].role is None
+        assert folders["仕事 & co"].selectable
         assert connection.examine("仕事 & co").exists == 1
         status = connection.examine("INBOX")
         assert (status.exists, status.uidnext) == (5, 6)
@@ -89,7 +90,8 @@ def test_append_returns_the_uid_and_is_found_by_message_id(dovecot: DovecotServe
         assert connection.search_message_id("Sent", "<7@imap.test>") == [uid]
         assert uid is not None
         meta = connection.fetch_meta([uid])[uid]
-        assert meta.flags == {"\\Seen"} and meta.internal_date == WHEN
+        assert meta.flags == {"\\Seen"}
+        assert meta.internal_date == WHEN
 
 
 def test_attacker_text_never_becomes_a_command(dovecot: DovecotServer) -> None:
@@ -143,7 +145,8 @@ def test_untrusted_certificate_stops_before_the_password(dovecot: DovecotServer)
             with pytest.raises(PermanentError) as caught:
                 connect(ServerSpec("localhost", proxy.port, security, "careful"), "secret-words")  # type: ignore[arg-type]
             assert caught.value.code == "server.certificate_untrusted"
-            assert b"secret-words" not in proxy.sent and b"LOGIN" not in proxy.sent
+            assert b"secret-words" not in proxy.sent
+            assert b"LOGIN" not in proxy.sent
 
 
 def test_certificate_of_another_name_is_refused(dovecot: DovecotServer) -> None:

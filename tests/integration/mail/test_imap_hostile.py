@@ -82,6 +82,7 @@ def test_bad_greetings_are_one_transient_error_each(
     assert not any(SECRET in line for line in server.received)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")  # the case "old" asks for it
 @pytest.mark.parametrize(
     ("case", "code"),
     [
@@ -91,7 +92,7 @@ def test_bad_greetings_are_one_transient_error_each(
         ("self-signed", "server.certificate_untrusted"),
         ("wrong-name", "server.certificate_name"),
         ("expired", "server.certificate_expired"),
-        ("old", "server.tls"),
+        ("old", "server.tls|server.lost"),  # who hangs up first is a matter of timing
     ],
 )
 def test_starttls_attacks_see_no_password(
@@ -132,7 +133,7 @@ def test_starttls_attacks_see_no_password(
         return
     with pytest.raises(MailcrmError) as caught:
         connect(spec(server, "starttls"), SECRET, limits=QUICK, context=client)
-    assert caught.value.code == code
+    assert caught.value.code in code.split("|")
     assert not any(SECRET in line or "LOGIN" in line for line in server.received)
 
 

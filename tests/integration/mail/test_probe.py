@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,11 +18,11 @@ STEP_S = 1.5
 
 
 @pytest.fixture
-def servers(dovecot: DovecotServer, smtp_sink: SmtpSink) -> Iterator[tuple[DovecotServer, SmtpSink]]:
+def servers(dovecot: DovecotServer, smtp_sink: SmtpSink) -> tuple[DovecotServer, SmtpSink]:
     if "prober" not in dovecot.passwords:
         dovecot.add_user("prober")
     smtp_sink.add_user("prober")
-    yield dovecot, smtp_sink
+    return dovecot, smtp_sink
 
 
 def probe(servers: tuple[DovecotServer, SmtpSink], imap: ServerSpec, password: str = "secret") -> ProbeResult:
@@ -70,15 +69,18 @@ def test_each_wrong_setting_has_its_sentence(
     if "port" in change:
         values["port"] = ports[change["port"]]
     result = probe(servers, dataclasses.replace(dovecot.spec("prober"), **values))  # type: ignore[arg-type]
-    assert result.failure is not None and not result.ok
+    assert result.failure is not None
+    assert not result.ok
     assert (result.failure.name, result.failure.code) == (step, code)
     assert result.failure.sentence.endswith(".")
-    assert result.steps[-1].name == "smtp_sign_in" and result.steps[-1].ok  # the other server was still tried
+    assert result.steps[-1].name == "smtp_sign_in"
+    assert result.steps[-1].ok
 
 
 def test_untrusted_certificate(servers: tuple[DovecotServer, SmtpSink]) -> None:
     result = probe_mailbox(servers[0].spec("prober", "ssl"), "secret", None, step_s=STEP_S)
-    assert result.failure is not None and result.failure.code == "server.certificate_untrusted"
+    assert result.failure is not None
+    assert result.failure.code == "server.certificate_untrusted"
 
 
 def _drip(peer: Peer) -> None:
@@ -104,4 +106,5 @@ def test_smtp_failures_are_told_too(servers: tuple[DovecotServer, SmtpSink]) -> 
         silent = ServerSpec("localhost", listener.getsockname()[1], "none", "prober")
         hung = probe_mailbox(dovecot.spec("prober"), "secret", silent, "secret", step_s=STEP_S)
     assert [s.code for s in hung.steps if not s.ok] == ["server.timeout"]
-    assert wrong.folders and hung.folders
+    assert wrong.folders
+    assert hung.folders

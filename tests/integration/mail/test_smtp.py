@@ -33,7 +33,8 @@ def send(sink: SmtpSink, *rcpt: str, message: bytes = MESSAGE, mail_from: str = 
 
 def test_delivers_the_bytes_and_the_envelope(sink: SmtpSink) -> None:
     result = send(sink, "bob@away.test", "eve@away.test")
-    assert result.accepted == ("bob@away.test", "eve@away.test") and result.refused == {}
+    assert result.accepted == ("bob@away.test", "eve@away.test")
+    assert result.refused == {}
     (got,) = sink.messages
     assert (got.mail_from, got.rcpt_to, got.raw, got.user) == (
         "ann@home.test", ("bob@away.test", "eve@away.test"), MESSAGE, "ann",

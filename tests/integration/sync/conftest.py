@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -93,6 +92,6 @@ def connect(dovecot: DovecotServer, spec: ServerSpec | None = None, **settings: 
 
 
 @pytest.fixture
-def box(db: str, dovecot: DovecotServer) -> Iterator[Box]:
+def box(db: str, dovecot: DovecotServer) -> Box:
     """A fresh mailbox, empty on both sides."""
-    yield connect(dovecot)
+    return connect(dovecot)

@@ -22,16 +22,21 @@ def test_stores_every_message_once_with_its_bytes_and_people(box: Box) -> None:
     box.deliver(raw(20), "Sent")
     box.deliver(raw(21), "Projekte/日本")
     report = box.sync()
-    assert report.complete and (report.stored, report.pending) == (9, 0)
+    assert report.complete
+    assert (report.stored, report.pending) == (9, 0)
     lines = box.ledger()
     assert (lines["INBOX"].server, lines["INBOX"].stored) == (7, 7)
-    assert lines["Sent"].stored == 1 and lines["Projekte/日本"].stored == 1
+    assert lines["Sent"].stored == 1
+    assert lines["Projekte/日本"].stored == 1
     assert list(lines)[:2] == ["INBOX", "Sent"]
     messages = {m.rfc_message_id: m for m in box.messages()}
     assert blobs.get(messages["3@sync.test"].blob_sha) == raw(3)
-    assert messages["3@sync.test"].read and not messages["2@sync.test"].read
-    assert messages["20@sync.test"].direction == "out" and messages["1@sync.test"].direction == "in"
-    assert messages["1@sync.test"].visibility == "private" and messages["1@sync.test"].link_pending
+    assert messages["3@sync.test"].read
+    assert not messages["2@sync.test"].read
+    assert messages["20@sync.test"].direction == "out"
+    assert messages["1@sync.test"].direction == "in"
+    assert messages["1@sync.test"].visibility == "private"
+    assert messages["1@sync.test"].link_pending
     with reading() as session:
         people = session.exec(select(Participant).where(Participant.message_id == messages["1@sync.test"].id)).all()
         assert {(p.role, p.name, p.address) for p in people} == {
@@ -84,7 +89,8 @@ def test_poison_goes_to_quarantine_and_the_rest_goes_on(box: Box) -> None:
     assert (line.server, line.stored, line.quarantined, line.pending) == (4, 3, 1, 0)
     with reading() as session:
         (row,) = session.exec(select(Quarantined)).all()
-        assert row.reason.endswith(".") and row.blob_sha is not None
+        assert row.reason.endswith(".")
+        assert row.blob_sha is not None
         assert b"<poison@sync.test>" in blobs.get(row.blob_sha)
     assert box.sync().quarantined == 0  # it does not come back each time
 
@@ -174,8 +180,10 @@ def test_a_suddenly_empty_folder_is_unknown_first(box: Box, monkeypatch: pytest.
     for path in paths:
         path.unlink()
     report = engine.sync_mailbox(box.mailbox_id)
-    assert report.folder_errors["INBOX"].code == "sync.doubt_empty" and not report.complete
-    assert len(box.locations()) == 8 and all(m.gone_at is None for m in box.messages())
+    assert report.folder_errors["INBOX"].code == "sync.doubt_empty"
+    assert not report.complete
+    assert len(box.locations()) == 8
+    assert all(m.gone_at is None for m in box.messages())
     assert box.sync().vanished == 8
     assert len(box.messages()) == 8
     assert box.ledger()["INBOX"].server == 0

@@ -1,4 +1,4 @@
-"""A signed-in IMAP connection: the typed calls that mailcrm makes, and no others.
+r"""A signed-in IMAP connection: the typed calls that mailcrm makes, and no others.
 
 Reading never changes the mailbox: folders are opened with EXAMINE and bodies fetched with BODY.PEEK[], so no `\\Seen`
 is ever set. The only command that writes is APPEND (the copy in Sent).
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -127,7 +127,7 @@ class ImapConnection:
             try:
                 with self._wire.deadline(5):
                     self._wire.logout()
-            except Exception:  # whatever it was, the connection is gone, which is what was wanted
+            except Exception:  # noqa: S110  # whatever it was, the connection is gone, which is what was wanted
                 pass
         self._alive = False
         self._wire.hang_up()
@@ -142,7 +142,7 @@ class ImapConnection:
         return self._alive
 
     @contextmanager
-    def _call(self, *, folder: str | None = None) -> Iterator[None]:
+    def _call(self, *, folder: str | None = None) -> Generator[None]:
         if not self._alive:
             raise TransientError("server.lost", host=self._spec.host)
         try:
@@ -218,16 +218,10 @@ class ImapConnection:
             part = wanted[start : start + META_BATCH]
             for sequence in uidset.sets(part):
                 with self._call():
-                    answer = self._wire.fetch_set(sequence, ("FLAGS", "INTERNALDATE", "RFC822.SIZE"))
                     asked = set(part)
-                    for uid, item in answer.items():
-                        if uid in asked and b"RFC822.SIZE" in item:
-                            out[uid] = RemoteMeta(
-                                uid,
-                                _flags(item.get(b"FLAGS")),
-                                _utc(item.get(b"INTERNALDATE")),
-                                int(item[b"RFC822.SIZE"]),
-                            )
+                    for uid, (flags, internal_date, size) in self._wire.fetch_metas(sequence).items():
+                        if uid in asked and size is not None:
+                            out[uid] = RemoteMeta(uid, _flags(flags), _utc(internal_date), int(size))
         return out
 
     def fetch_flags(self, uids: Iterable[int]) -> dict[int, frozenset[str]]:
@@ -281,10 +275,10 @@ class ImapConnection:
         for sequence in uidset.sets(uids):
             part = uidset.parse(sequence)
             malformed = False
-            answer: dict[int, dict[bytes, Any]] = {}
+            answer: dict[int, bytes] = {}
             with self._call():
                 try:
-                    answer = self._wire.fetch_set(sequence, ("BODY.PEEK[]",))
+                    answer = self._wire.fetch_bodies(sequence)
                 except _MALFORMED:
                     malformed = True
             if malformed and len(part) == 1:
@@ -296,8 +290,8 @@ class ImapConnection:
             else:
                 asked = set(part)
                 for uid in sorted(answer, reverse=True):
-                    raw = answer.pop(uid).get(b"BODY[]")
-                    if uid in asked and isinstance(raw, bytes):
+                    raw = answer.pop(uid)
+                    if uid in asked:
                         yield RemoteMessage(uid, meta[uid].flags, meta[uid].internal_date, raw)
 
     def search_message_id(self, folder: str, message_id: str) -> list[int]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import imaplib
 import re
-import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from imapclient import exceptions
@@ -67,7 +66,7 @@ def of_answer(exc: BaseException, spec: ServerSpec, *, signing_in: bool, folder:
 
 
 @contextmanager
-def translated(spec: ServerSpec, *, signing_in: bool = False, folder: str | None = None) -> Iterator[None]:
+def translated(spec: ServerSpec, *, signing_in: bool = False, folder: str | None = None) -> Generator[None]:
     """Turn every failure of the block into one of mailcrm's errors, `raise … from`."""
     try:
         yield
@@ -77,7 +76,7 @@ def translated(spec: ServerSpec, *, signing_in: bool = False, folder: str | None
         raise PermanentError("server.no_starttls", host=spec.host, port=spec.port) from exc
     except exceptions.ProtocolError as exc:
         raise TransientError("server.protocol", host=spec.host, port=spec.port) from exc
-    except (socket.timeout, OSError, EOFError) as exc:
+    except (TimeoutError, OSError, EOFError) as exc:
         error = failures.of_connection(exc, spec.host, spec.port)
         raise error or TransientError("server.lost", host=spec.host) from exc
     except imaplib.IMAP4.abort as exc:  # EOF, BYE, or out of step: the connection is dead in every case (A9 #9)

@@ -142,7 +142,7 @@ _NAMES: dict[FolderRole, tuple[str, ...]] = {
     ),
     "all": ("all mail", "alle nachrichten", "tous les messages", "todos", "すべてのメール"),
 }
-_ROLE_OF_NAME = {name: role for role, names in _NAMES.items() for name in names}
+_ROLE_OF_NAME: dict[str, FolderRole] = {name: role for role, names in _NAMES.items() for name in names}
 _PREFIXES = ("inbox", "[gmail]", "[imap]", "[google mail]")
 
 

@@ -15,7 +15,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.response_parser import parse_fetch_response
 
 from mailcrm.errors import TransientError, UserError
+from mailcrm.services.mail.imap import answers
 from mailcrm.services.mail.providers import hosts
 from mailcrm.services.mail.providers.tls import shared_context
 from mailcrm.services.mail.providers.values import ServerSpec
@@ -119,7 +120,7 @@ class _Plain(_Guarded, IMAP4WithTimeout):
         self._opener = opener
         super().__init__(host, port, None)
 
-    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002  # imaplib's signature
         return self._opener()
 
 
@@ -128,7 +129,7 @@ class _Tls(_Guarded, _tls.IMAP4_TLS):
         self._opener = opener
         super().__init__(host, port, None, None)
 
-    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002  # imaplib's signature
         return self._opener()
 
 
@@ -163,7 +164,7 @@ class Wire(imapclient.IMAPClient):
             self.starttls(self._context)
             self.capabilities()  # what was said in clear is not to be believed
 
-    def _create_IMAP4(self) -> Any:
+    def _create_IMAP4(self) -> Any:  # noqa: N802  # IMAPClient's name
         return (_Tls if self.ssl else _Plain)(self.host, self.port, self._open)
 
     def _open(self) -> socket.socket:
@@ -213,13 +214,35 @@ class Wire(imapclient.IMAPClient):
         Answers for messages that were not asked for (unsolicited flags) are in the result too.
         Raises ProtocolError when any one item can't be parsed: the whole answer is lost then (A9 #6).
         """
+        data = self._fetch_data(sequence_set, items, modifiers)
+        return dict(parse_fetch_response(data, self.normalise_times, True)) if data else {}
+
+    def fetch_bodies(self, sequence_set: str) -> dict[int, bytes]:
+        """UID FETCH whole messages without marking them read; those that come back without a body are left out."""
+        data = self._fetch_data(sequence_set, ("BODY.PEEK[]",))
+        fast = answers.bodies(data)
+        if fast is not None:
+            return fast
+        slow = parse_fetch_response(data, self.normalise_times, True)
+        return {uid: item[b"BODY[]"] for uid, item in slow.items() if isinstance(item.get(b"BODY[]"), bytes)}
+
+    def fetch_metas(self, sequence_set: str) -> dict[int, tuple[Any, Any, Any]]:
+        """UID FETCH (FLAGS, INTERNALDATE, RFC822.SIZE); None stands for what the answer lacks."""
+        data = self._fetch_data(sequence_set, ("FLAGS", "INTERNALDATE", "RFC822.SIZE"))
+        fast = answers.metas(data)
+        if fast is not None:
+            return dict(fast)
+        slow = parse_fetch_response(data, self.normalise_times, True)
+        return {
+            uid: (item.get(b"FLAGS"), item.get(b"INTERNALDATE"), item.get(b"RFC822.SIZE")) for uid, item in slow.items()
+        }
+
+    def _fetch_data(self, sequence_set: str, items: Sequence[str], modifiers: str = "") -> list[Any]:
         self._imap.untagged_responses.pop("FETCH", None)
         tail = f" ({modifiers})" if modifiers else ""
         typ, data = self._imap.uid("FETCH", sequence_set, f"({' '.join(items)}){tail}")
         self._checkok("fetch", typ, data)
-        if data == [None]:
-            return {}
-        return dict(parse_fetch_response(data, self.normalise_times, True))
+        return [] if data == [None] else data
 
     def search_raw(self, criteria: str) -> list[int]:
         """UID SEARCH with criteria as they are written (already quoted); UIDs in the server's order.
@@ -240,7 +263,7 @@ class Wire(imapclient.IMAPClient):
         return uids
 
     @contextmanager
-    def deadline(self, seconds: float) -> Iterator[None]:
+    def deadline(self, seconds: float) -> Generator[None]:
         """Hang up when the block takes longer than `seconds` in all: a time-out per read doesn't see slow drips.
 
         Whatever the block then fails with leaves as TransientError `server.timeout`.

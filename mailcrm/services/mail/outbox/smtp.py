@@ -11,7 +11,7 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +115,7 @@ def _translate(exc: BaseException, spec: ServerSpec, mail_from: str = "") -> Mai
 @contextmanager
 def _session(
     spec: ServerSpec, password: str, *, allow_private: bool, timeout: float, context: ssl.SSLContext | None
-) -> Iterator[_Smtp]:
+) -> Generator[_Smtp]:
     """Connect, agree on TLS and sign in; always closed at the end."""
     for field, value in (("user name", spec.username), ("password", password), ("host", spec.host)):
         refuse_control(field, value)
@@ -170,9 +170,7 @@ def _ascii_address(address: str) -> tuple[str, bool]:
     return f"{local}{at}{domain}", not local.isascii()
 
 
-def _data(
-    client: _Smtp, message: bytes, data_timeout: float, spec: ServerSpec, before_dot: Callable[[], None] | None
-) -> None:
+def _data(client: _Smtp, message: bytes, data_timeout: float, before_dot: Callable[[], None] | None) -> None:
     """Send the message; everything up to the dot raises plain errors, everything from it on DeliveryUnknown."""
     client.putcmd("data")
     code, text = client.getreply()
@@ -195,9 +193,9 @@ def _data(
         code, text = client.getreply()
     except (smtplib.SMTPException, OSError) as exc:
         client.close()
-        raise DeliveryUnknown() from exc
+        raise DeliveryUnknown from exc
     if code == -1:
-        raise DeliveryUnknown()
+        raise DeliveryUnknown
     if code != 250:
         raise smtplib.SMTPDataError(code, text)
 
@@ -271,5 +269,5 @@ def _transaction(
             refused[address] = (code, text)
     if not accepted:
         raise smtplib.SMTPRecipientsRefused(refused)
-    _data(client, message, data_timeout, spec, before_dot)
+    _data(client, message, data_timeout, before_dot)
     return Delivery(tuple(accepted), {address: (code, shown(text)) for address, (code, text) in refused.items()})

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, update
+from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
 from mailcrm.models import (
@@ -32,7 +32,7 @@ from mailcrm.services.mail.parse.values import ParsedMessage
 from mailcrm.services.mail.sync.cursor import MAX_UID, Cursor, Server
 from mailcrm.services.mail.sync.plan import Believe
 from mailcrm.services.mail.thread.summary import refresh_threads
-from mailcrm.services.rows import chunks, rows, run
+from mailcrm.services.rows import chunks, rows, run, table_of
 
 DOUBT_EMPTY = "sync.doubt_empty"
 NOT_SYNCED = ("drafts", "junk", "trash")  # roles that are not chosen by themselves
@@ -147,7 +147,7 @@ def save_listing(session: Session, folder: Folder, hi: int, uids: Sequence[int])
 def _add_pending(session: Session, folder: Folder, uids: Iterable[int]) -> None:
     values = [{"folder_id": folder.id, "uid": uid, "tries": 0} for uid in sorted(set(uids))]
     if values:
-        session.connection().execute(insert(PendingUid), values)
+        session.connection().execute(table_of(PendingUid).insert(), values)
 
 
 def save_comparison(session: Session, folder: Folder, found: Believe, exists: int) -> int:
@@ -208,7 +208,7 @@ def save_remap(
         if uid in places
     ]
     if values:
-        session.connection().execute(insert(MessageLocation), values)
+        session.connection().execute(table_of(MessageLocation).insert(), values)
     _add_pending(session, folder, [uid for uid in listed if uid not in places])
     mark_gone(session, {row[0] for row in before} - set(places.values()))
     folder.uidvalidity = server.uidvalidity
@@ -288,7 +288,7 @@ def save_batch(session: Session, owner: store.Owner, folder: Folder, outcomes: S
     places = {outcome.uid: own.get(outcome.uid) or ids[outcome.sha] for outcome in stored}
     if stored:
         session.connection().execute(
-            insert(MessageLocation),
+            table_of(MessageLocation).insert(),
             [
                 {
                     "folder_id": folder.id,
@@ -315,12 +315,12 @@ def _save_others(session: Session, folder: Folder, outcomes: Sequence[Outcome]) 
         {"folder_id": folder.id, "uid": o.uid, "reason": o.reason} for o in outcomes if isinstance(o, Skipped)
     ]
     if skipped:
-        session.connection().execute(insert(SkippedUid), skipped)
+        session.connection().execute(table_of(SkippedUid).insert(), skipped)
     poison = [o for o in outcomes if isinstance(o, Poison)]
     store.save_blobs(session, {o.sha: o.size for o in poison if o.sha})
     if poison:
         session.connection().execute(
-            insert(Quarantined),
+            table_of(Quarantined).insert(),
             [
                 {"folder_id": folder.id, "uid": o.uid, "blob_sha": o.sha, "reason": o.reason[:500], "tries": 1,
                  "created_at": now, "tried_at": now}

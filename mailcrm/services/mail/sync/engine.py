@@ -69,7 +69,7 @@ class SyncReport:
     complete: bool = False
     busy: bool = False
     error: MailcrmError | None = None
-    folder_errors: dict[str, MailcrmError] = field(default_factory=dict)
+    folder_errors: dict[str, MailcrmError] = field(default_factory=dict[str, MailcrmError])
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +267,8 @@ class _Pass:
             first = None if session.exec(started).first() else FIRST
             days = session.exec(select(Mailbox.history_days).where(Mailbox.id == self.mailbox_id)).one()
             since = utcnow() - timedelta(days=days) if days is not None else None
-            tried = session.exec(select(func.min(PendingUid.tries)).where(PendingUid.folder_id == place.id)).one()
+            waiting = select(PendingUid.tries).where(PendingUid.folder_id == place.id)
+            tried = session.exec(waiting.order_by(col(PendingUid.tries)).limit(1)).first()
             if tried is None:
                 return [], 0, None, None
             uids = session.exec(
@@ -411,7 +412,7 @@ def _record_failure(mailbox: Mailbox, error: MailcrmError, now: datetime) -> Non
         mailbox.status = "needs_reconnect"
         mailbox.next_try_at = None
         return
-    wait = min(BACKOFF_S * 2 ** min(mailbox.failures - 1, 10), MAX_BACKOFF_S) * random.uniform(0.8, 1.2)  # noqa: S311
+    wait = min(BACKOFF_S * 2 ** min(mailbox.failures - 1, 10), MAX_BACKOFF_S) * random.uniform(0.8, 1.2)
     if isinstance(error, TransientError) and error.retry_after is not None:
         wait = error.retry_after
     mailbox.next_try_at = now + timedelta(seconds=wait)

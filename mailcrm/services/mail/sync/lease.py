@@ -65,7 +65,7 @@ def _machine() -> str:
     """Name the space in which process ids mean something: this boot, this container."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot[:13]}.{os.stat('/proc/self/ns/pid').st_ino}"
+        return f"{boot[:13]}.{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
         return ""  # not Linux: a dead owner's lease runs out
 

@@ -61,7 +61,7 @@ def lines(session: Session, mailbox_id: int) -> list[FolderLedger]:
             .where(Folder.mailbox_id == mailbox_id)
             .group_by(col(table.folder_id))
         )
-        counts.append({folder_id: count for folder_id, count in counted})
+        counts.append(dict(counted.all()))
     mailbox = session.get(Mailbox, mailbox_id)
     folders = session.exec(
         select(Folder).where(

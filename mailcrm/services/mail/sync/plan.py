@@ -12,7 +12,8 @@ accounted for, so running a plan twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -125,7 +126,9 @@ class Doubt:
     again: bool
 
 
-def judge(known: Set[int], listed: Set[int], exists: int, *, confirmed: bool, suspicious: bool) -> Believe | Doubt:
+def judge(
+    known: AbstractSet[int], listed: AbstractSet[int], exists: int, *, confirmed: bool, suspicious: bool
+) -> Believe | Doubt:
     """Decide whether a listing may be believed.
 
     A listing that disagrees with the server's own count is unknown. Many messages vanished at once are believed when

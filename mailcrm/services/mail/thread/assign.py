@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, delete, insert, select, update
+from sqlmodel import Session, col, delete, select, update
 
 from mailcrm.models import Link, Message, Notification, Thread, ThreadReference, User
 from mailcrm.services.mail.thread.references import Join, decide
+from mailcrm.services.rows import table_of
 
 _IN = 500  # values in one IN list; SQLite's limit is 32,766, PostgreSQL plans short lists better
 
@@ -38,7 +39,8 @@ def lock_user(session: Session, user_id: int) -> None:
 def assign(session: Session, user_id: int, messages: Sequence[Threadable]) -> list[int]:
     """Return a thread id for each message, in order; makes, merges and remembers as needed."""
     wanted = list(dict.fromkeys(i for message in messages for i in message.ids))
-    known = _known(session, user_id, wanted)
+    stored = _known(session, user_id, wanted)
+    known = dict(stored)
     sizes, age = _sizes(session, set(known.values()))
     fresh: dict[int, Threadable] = {}  # negative stand-ins for threads that don't exist yet
     chosen: list[int] = []
@@ -77,12 +79,11 @@ def assign(session: Session, user_id: int, messages: Sequence[Threadable]) -> li
 
     for loser in [t for t in moved if t > 0]:
         _merge(session, loser, settled(loser))
-    stored = set(_known(session, user_id, wanted))
     rows = [
         {"user_id": user_id, "rfc_message_id": i, "thread_id": settled(known[i])} for i in wanted if i not in stored
     ]
     if rows:
-        session.exec(insert(ThreadReference), params=rows)  # type: ignore[call-overload]
+        session.connection().execute(table_of(ThreadReference).insert(), rows)
     return [settled(thread) for thread in chosen]
 
 
@@ -95,7 +96,7 @@ def _known(session: Session, user_id: int, ids: Sequence[str]) -> dict[str, int]
                 col(ThreadReference.rfc_message_id).in_(ids[start : start + _IN]),
             )
         )
-        found.update({i: thread for i, thread in rows})
+        found.update(rows.all())
     return found
 
 
@@ -119,10 +120,8 @@ def _make(session: Session, user_id: int, fresh: dict[int, Threadable], moved: d
          "unread_count": 0}
         for _, message in kept
     ]  # fmt: skip
-    made = session.exec(
-        insert(Thread).returning(col(Thread.id), sort_by_parameter_order=True),
-        params=rows,  # type: ignore[call-overload]
-    )
+    table = table_of(Thread)
+    made = session.connection().execute(table.insert().returning(table.c.id, sort_by_parameter_order=True), rows)
     return {stand_in: row[0] for (stand_in, _), row in zip(kept, made, strict=True)}
 
 

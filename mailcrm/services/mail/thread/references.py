@@ -1,4 +1,4 @@
-"""Which conversation a message belongs to, from the Message-IDs it names. Pure. (RFC 5322 §3.6.4, JWZ-light)
+"""Which conversation a message belongs to, from the Message-IDs it names (RFC 5322 §3.6.4, JWZ-light). Pure.
 
 Only ids count; the subject never does. Decides for one message at a time; `assign.py` feeds it and writes.
 """

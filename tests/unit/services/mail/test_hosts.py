@@ -4,7 +4,16 @@ import pytest
 
 from mailcrm.services.mail.providers.hosts import is_allowed, is_loopback
 
-PRIVATE = ["10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.1", "2002:a00:1::", "64:ff9b::a00:1"]
+PRIVATE = [
+    "10.0.0.1",
+    "192.168.1.1",
+    "172.16.0.1",
+    "100.64.0.1",
+    "fd00::1",
+    "::ffff:10.0.0.1",
+    "2002:a00:1::",
+    "64:ff9b::a00:1",
+]
 NEVER = ["169.254.169.254", "fe80::1%eth0", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255", "::ffff:169.254.169.254"]
 
 
@@ -26,4 +35,5 @@ def test_public_and_loopback_addresses_are_allowed(ip: str) -> None:
 
 
 def test_loopback_is_told_through_mapped_addresses() -> None:
-    assert is_loopback("::ffff:127.0.0.1") and not is_loopback("8.8.8.8")
+    assert is_loopback("::ffff:127.0.0.1")
+    assert not is_loopback("8.8.8.8")

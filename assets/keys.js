@@ -76,6 +76,10 @@
     if (!(frame instanceof HTMLIFrameElement) || !frame.classList.contains("mail-frame")) return;
     fit(frame);
     try {
+      const offer = frame.parentElement.querySelector(".remote-offer");
+      if (offer) offer.hidden = !(Number(frame.contentDocument.documentElement.dataset.blocked) > 0);
+    } catch { /* as above */ }
+    try {
       const seen = new ResizeObserver(() => fit(frame));
       seen.observe(frame.contentDocument.body);
       seen.observe(frame);

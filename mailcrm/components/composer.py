@@ -87,8 +87,27 @@ def _composer() -> rx.Component:
             autofocus=ComposerState.to != "",
         ),
         rx.cond(
+            ComposerState.quote != "",
+            rx.el.details(
+                rx.el.summary(tr("The earlier email is quoted below yours"), class_name="hint"),
+                rx.el.div(ComposerState.quote, class_name="composer-quote", dir="auto"),
+                button(tr("Send without the quote"), size="btn-sm", on_click=ComposerState.drop_quote),
+                class_name="composer-quoted",
+                key=ComposerState.draft_id,
+            ),
+        ),
+        rx.cond(
             ComposerState.files.length() > 0,
             rx.el.ul(rx.foreach(ComposerState.files, _file), class_name="files", style={"margin": "0 16px 8px"}),
+        ),
+        rx.cond(
+            (ComposerState.untracked != "") & (ComposerState.track_opens | ComposerState.track_clicks),
+            rx.el.p(
+                icon("shield-question-mark", size=14),
+                tr("{names} did not agree to tracking, so this email goes out untracked.", names=ComposerState.untracked),
+                class_name="banner banner-warn composer-consent",
+                role="status",
+            ),
         ),
         rx.cond(ComposerState.wrong != "", rx.el.div(wrong(ComposerState.wrong, data_testid="compose-error"), style={"padding": "6px 16px"})),
         rx.el.footer(

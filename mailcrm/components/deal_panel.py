@@ -262,7 +262,7 @@ def _recent_line(row: rx.Var[Item]) -> rx.Component:
     return rx.el.li(
         tracking_icon(row.icon),
         rx.el.span(rx.cond(row.has_message, row.message.subject, row.text), class_name="cut grow", dir="auto"),
-        rx.el.span(row.when, class_name="t1 dim num"),
+        rx.el.span(row.short, class_name="t1 dim num"),
         class_name="fact-line",
         key=row.key,
     )

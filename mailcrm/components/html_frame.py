@@ -15,7 +15,7 @@ SANDBOX = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 def html_frame(body: rx.Var[str], title: rx.Var[str]) -> rx.Component:
     """Return the frame of a message's cleaned body."""
     return rx.el.iframe(
-        src=body,
+        src=rx.color_mode_cond(light=body, dark=body + rx.cond(body.contains("?"), "&theme=dark", "?theme=dark")),
         title=title,
         sandbox=SANDBOX,
         referrer_policy="no-referrer",

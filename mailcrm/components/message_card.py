@@ -34,7 +34,7 @@ def message_card(
 
 def _folded(row: rx.Var[MessageRow], on_fold: Any) -> rx.Component:
     return rx.el.button(
-        avatar(row.initials, row.hue, mine=row.mine),
+        avatar(row.initials, row.hue, size="fold", mine=row.mine),
         rx.el.span(row.who, class_name="b cut", dir="auto"),
         rx.el.span(row.snippet, class_name="dim cut", dir="auto"),
         rx.el.span(marks(row.mark), rx.el.span(row.when, class_name="t1 dim num"), class_name="row"),

@@ -93,8 +93,16 @@ def _filters() -> rx.Component:
             _filter("unread", tr("Unread")),
             _filter("opened", tr("Opened"), "eye"),
             _filter("clicked", tr("Clicked"), "mouse-pointer-click"),
-            _filter("tracked", tr("Tracked"), "radar", testid="filter-tracked"),
             _filter("deal", tr("Open deal"), "circle-dollar-sign"),
+            rx.el.button(
+                icon("radar", size=14),
+                type="button",
+                on_click=InboxState.choose(rx.cond(InboxState.shown == "tracked", "all", "tracked")),
+                aria_label=tr("Tracking on"),
+                title=tr("Tracking on"),
+                data_testid="filter-tracked",
+                custom_attrs={"aria-pressed": InboxState.shown == "tracked"},
+            ),
             class_name="seg",
             role="group",
             aria_label=tr("Filter"),
@@ -103,13 +111,13 @@ def _filters() -> rx.Component:
     )
 
 
-def _filter(name: str, label: rx.Var[str], picture: str = "", testid: str = "") -> rx.Component:
+def _filter(name: str, label: rx.Var[str], picture: str = "") -> rx.Component:
     return rx.el.button(
         icon(picture, size=14) if picture else rx.fragment(),
         label,
         type="button",
         on_click=InboxState.choose(name),
-        data_testid=testid or f"filter-{name}",
+        data_testid=f"filter-{name}",
         custom_attrs={"aria-pressed": InboxState.shown == name},
     )
 
@@ -157,7 +165,7 @@ def thread_row(rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unr
                     rx.cond(row.count > 0, rx.el.span(row.count, class_name="dim num t1")),
                     rx.el.span(
                         rx.cond(row.attachment, icon("paperclip", size=14)),
-                        rx.cond(row.private, rx.fragment(), icon("users-round", size=14)),
+                        rx.cond(row.private, icon("lock", size=14)),
                         rx.el.span(row.when, class_name="tr-time num"),
                         class_name="tr-side",
                     ),
@@ -211,14 +219,8 @@ def _outgoing(row: rx.Var[Outgoing]) -> rx.Component:
                 rx.el.div(
                     rx.cond(row.failed, icon("triangle-alert", size=14)),
                     rx.el.span(row.said, class_name=rx.cond(row.failed, "tr-snippet bad cut grow", "tr-snippet cut grow")),
-                    rx.cond(
-                        row.can_cancel,
-                        rx.el.span(
-                            rx.cond(row.failed, button(tr("Try again"), size="btn-sm", on_click=InboxState.retry_send(row.id))),
-                            button(tr("Back to drafts"), size="btn-sm", on_click=InboxState.cancel_send(row.id)),
-                            class_name="row gap4",
-                        ),
-                    ),
+                    rx.cond(row.failed, button(tr("Try again"), size="btn-sm", on_click=InboxState.retry_send(row.id))),
+                    rx.cond(row.can_cancel, button(tr("Back to drafts"), size="btn-sm", on_click=InboxState.cancel_send(row.id))),
                     class_name="tr-line",
                 ),
                 class_name="col",

@@ -83,7 +83,13 @@ def _block(kind: str, count: rx.Var[int], title: rx.Var[str], events: rx.Var[lis
         ),
         rx.el.div(
             rx.el.p(title, class_name="b"),
-            rx.cond(count == 0, rx.el.p(tr("Tracking is on."), class_name="t1 dim")),
+            rx.cond(
+                count == 0,
+                rx.el.p(tr("Tracking is on."), class_name="t1 dim"),
+                rx.el.p(rx.cond(MarkState.message_id == mark.message_id, MarkState.first, ""), class_name="t1 dim")
+                if kind == "open"
+                else rx.fragment(),
+            ),
             class_name="col",
             style={"gridColumn": "2 / -1"},
         ),

@@ -34,7 +34,8 @@ class SecurityHeaders:
         self.app = app
         own = allowed_origins(config().public_url)
         self.own = frozenset(own)
-        sockets = " ".join(origin.replace("http", "ws", 1) for origin in own)
+        # a policy has no spelling for an IPv6 address; there 'self' does, in browsers that count ws as the same site
+        sockets = " ".join(origin.replace("http", "ws", 1) for origin in own if "[" not in origin)
         self.policy = POLICY.format(sockets=sockets)
         self.secure = config().secure_cookies
 

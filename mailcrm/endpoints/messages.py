@@ -76,7 +76,9 @@ async def message_body(request: Request) -> Response:
     if isinstance(body, Response):
         return body
     facts = {"X-Mailcrm-Blocked-Images": str(body.blocked_images), "X-Mailcrm-Fallback": "1" if body.fallback else "0"}
-    return Response(body.document, headers={**body_headers(remote=remote), **facts})
+    # The page around the frame offers remote images when some were left out; it can read this, not the headers.
+    document = body.document.replace("<html", f'<html data-blocked="{body.blocked_images}"', 1)
+    return Response(document, headers={**body_headers(remote=remote), **facts})
 
 
 async def message_attachment(request: Request) -> Response:

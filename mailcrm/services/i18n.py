@@ -108,10 +108,11 @@ def format_money(minor: int, currency: str, language: str) -> str:
     """Return an amount of integer minor units; whole amounts carry no decimals (€48,200)."""
     digits = numbers.get_currency_precision(currency)
     amount = minor / 10**digits
+    locale = Locale.parse("en_US") if language == "en" else _locale(language)  # its symbols are the short ones: $, ¥
     if minor % 10**digits == 0:
-        pattern = _locale(language).currency_formats["standard"].pattern.replace(".00", "")
-        return numbers.format_currency(amount, currency, format=pattern, locale=_locale(language), currency_digits=False)
-    return numbers.format_currency(amount, currency, locale=_locale(language))
+        pattern = locale.currency_formats["standard"].pattern.replace(".00", "")
+        return numbers.format_currency(amount, currency, format=pattern, locale=locale, currency_digits=False)
+    return numbers.format_currency(amount, currency, locale=locale)
 
 
 def minor_digits(currency: str) -> int:
@@ -159,6 +160,13 @@ def long_day(language: str, when: datetime, now: datetime, tz: tzinfo) -> str:
         return f"{format_date(local, 'M月d日(EEE)', locale=_locale(language))} {at}"
     day = format_date(local, "EEE d MMM" if local.year == today.year else "d MMM y", locale=_locale(language))
     return f"{day}, {at}"
+
+
+def day_and_time(language: str, when: datetime, now: datetime, tz: tzinfo) -> str:
+    """Return a timeline's time: Today, 10:42, else the day alone."""
+    if when.astimezone(tz).date() == now.astimezone(tz).date():
+        return long_day(language, when, now, tz)
+    return short_day(language, when, now, tz)
 
 
 def calendar_day(language: str, day: date, today: date) -> str:

@@ -5,7 +5,9 @@ each pause saves it, and Send posts the whole form, so nothing typed in the last
 """
 
 import asyncio
+import re
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 import reflex as rx
@@ -18,6 +20,7 @@ from mailcrm.services.i18n import gettext
 from mailcrm.services.mail import mailboxes
 from mailcrm.services.mail.outbox import draft as drafts
 from mailcrm.services.mail.outbox import queue
+from mailcrm.services.mail.outbox.views import DraftInput
 from mailcrm.state.coerce import as_form, as_int, as_text
 from mailcrm.state.present import eyes_of
 from mailcrm.state.session import actor_of
@@ -26,6 +29,10 @@ UNDO_S = 10  # DESIGN §5; held on the server
 MOST_HTML = 900_000  # characters; the socket closes at 1,000,000 bytes
 MODES = ("new", "reply", "reply_all", "forward")
 FIELDS = ("to", "cc", "bcc", "subject")
+QUOTE_SHOWN = 2_000  # characters; the whole quote stays on the server
+_QUOTE = re.compile(r'<p[^>]*class="mailcrm-attribution"|<blockquote[^>]*class="mailcrm-quote"')
+_BREAK = re.compile(r"<br[^>]*>|</p>|</div>|</blockquote>")
+_TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class ComposerState(rx.State):
     subject: str = ""
     html: str = ""
     show_cc: bool = False
+    quote: str = ""
     track_opens: bool = False
     track_clicks: bool = False
     visibility: str = "private"
@@ -67,8 +75,10 @@ class ComposerState(rx.State):
     bad: list[str] = []
     wrong: str = ""
     saved: str = ""
+    untracked: str = ""
     sending: bool = False
     _body: str = ""
+    _quote: str = ""
     _typed: dict[str, str] = {}
     _deal_id: int | None = None
 
@@ -99,9 +109,7 @@ class ComposerState(rx.State):
     async def open_draft(self, draft_id: int):
         """Go on with a draft."""
         actor = await actor_of(self)
-        found = [each for each in await asyncio.to_thread(queue.list_drafts, actor) if each.id == as_int(draft_id)]
-        if found:
-            await self._take(actor, found[0], "dock")
+        await self._take(actor, await asyncio.to_thread(drafts.get, actor, as_int(draft_id)), "dock")
 
     @rx.event
     async def change(self, field: str, value: str):
@@ -149,6 +157,12 @@ class ComposerState(rx.State):
     async def more_fields(self):
         """Show Cc and Bcc."""
         self.show_cc = True
+
+    @rx.event
+    async def drop_quote(self):
+        """Send without the quoted original."""
+        self._quote = self.quote = ""
+        await self._save()
 
     @rx.event
     async def send(self, form: dict):
@@ -214,17 +228,21 @@ class ComposerState(rx.State):
         self.mailboxes = [Option(each.id, each.address) for each in found]
         self.draft_id, self.place, self.from_id = view.id, place, view.mailbox_id
         self.to, self.cc, self.bcc, self.subject = view.to, view.cc, view.bcc, view.subject
-        self.html = self._body = view.html
+        self.html, self._quote = split_quote(view.html)
+        self._body, self.quote = self.html, quote_text(self._quote)
         self._typed = {}
         self.show_cc = bool(view.cc or view.bcc)
         self.track_opens, self.track_clicks = view.track_opens, view.track_clicks
         self.visibility, self.deal, self._deal_id = view.visibility, view.deal_title or "", view.deal_id
         self.files = [
-            DraftFile(getattr(each, "id", getattr(each, "n", 0)), each.filename, i18n.format_size(each.size, actor.language))
+            DraftFile(each.n, each.filename, i18n.format_size(each.size, actor.language))
             for each in view.attachments
+            if not each.inline
         ]
         self.title = view.subject or gettext(actor.language, "New email")
-        self.bad, self.wrong, self.saved, self.sending = [], view.error or "", "", False
+        self.bad, self.saved, self.sending = [], "", False
+        self.wrong = i18n.sentence_of(view.error_code, actor.language, **view.error_params) if view.error_code else ""
+        self.untracked = ", ".join(view.untracked)
 
     async def _addresses_fit(self, actor: Actor) -> bool:
         said = {name: self._typed.get(name, getattr(self, name)) for name in ("to", "cc", "bcc")}
@@ -241,18 +259,34 @@ class ComposerState(rx.State):
     async def _save(self) -> None:
         actor = await actor_of(self)
         said = {name: self._typed.get(name, getattr(self, name)) for name in FIELDS}
-        entered = drafts.DraftInput(
+        entered = DraftInput(
             mailbox_id=self.from_id,
-            html=self._body,
+            html=self._body + self._quote,
             track_opens=self.track_opens,
             track_clicks=self.track_clicks,
             visibility=self.visibility,
             deal_id=self._deal_id,
             **said,
         )
-        await asyncio.to_thread(drafts.save, actor, self.draft_id, entered)
+        view = await asyncio.to_thread(drafts.save, actor, self.draft_id, entered)
+        self.untracked = ", ".join(view.untracked)
         eyes = eyes_of(actor)
         self.saved = gettext(actor.language, "Draft saved {time}", time=i18n.clock(actor.language, eyes.now, eyes.zone))
 
     def _shut(self) -> None:
         self.reset()
+
+
+def split_quote(html: str) -> tuple[str, str]:
+    """Part a draft into what is written and the quoted original below it.
+
+    The editor would drop the quote's class, and with it the mark that keeps tracking away from a stranger's links.
+    """
+    found = _QUOTE.search(html)
+    return (html[: found.start()], html[found.start() :]) if found else (html, "")
+
+
+def quote_text(html: str) -> str:
+    """Return the beginning of a quote as plain text, for the composer to show."""
+    text = _TAG.sub("", _BREAK.sub("\n", html))
+    return "\n".join(line for line in unescape(text).splitlines() if line.strip())[:QUOTE_SHOWN]

@@ -134,7 +134,7 @@ class DealState(rx.State):
         )
         self.steps = steps(view.stages, eyes)
         self.person = person(view.person) if view.person is not None else NOBODY
-        self.items = [item(each, eyes, at) for at, each in enumerate(found)]
+        self.items = [item(each, eyes, at) for at, each in enumerate(found.items)]
         self.loading = False
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 
 from mailcrm.services import i18n
-from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.services.i18n import gettext
 from mailcrm.services.tracking import report
 from mailcrm.state.coerce import as_int
 from mailcrm.state.present import Eyes, eyes_of
@@ -16,12 +16,11 @@ from mailcrm.state.session import actor_of
 LAST = 5  # DESIGN §4: the last five times
 #: What tracking can't tell: the services' codes and their sentences.
 LIMITS = {
-    "several_recipients": i18n.N_("It went to several people, so we can’t tell who opened it."),
-    "prefetch": i18n.N_("Opens that a mail program made by itself aren’t counted."),
-    "plain_text": i18n.N_("The email is plain text, so opens can’t be tracked."),
+    "several_recipients": i18n.N_("Sent to several people, so we can’t tell who opened it."),
+    "prefetch_not_counted": i18n.N_("Automatic opens by mail programs aren’t counted."),
     "images_blocked": i18n.N_("Opens with blocked images can’t be seen."),
+    "inferred": i18n.N_("No open was seen, but a click means that it was opened."),
     "forwarded": i18n.N_("If it was forwarded, somebody else may have opened it."),
-    "proxy": i18n.N_("Some mail services load images on the reader’s behalf."),
 }
 
 
@@ -39,8 +38,7 @@ class MarkState(rx.State):
     message_id: int = 0
     opens: list[EventRow] = []
     clicks: list[EventRow] = []
-    opens_title: str = ""
-    clicks_title: str = ""
+    first: str = ""
     limits: list[str] = []
 
     @rx.event(supersedes=True)
@@ -55,23 +53,19 @@ class MarkState(rx.State):
         view = await asyncio.to_thread(report.marks, actor, wanted)
         eyes = eyes_of(actor)
         self.message_id = wanted
-        self.opens = [_event(each, eyes) for each in view.opens[:LAST]]
-        self.clicks = [_event(each, eyes) for each in view.clicks[:LAST]]
-        self.opens_title = _title(eyes, len(view.opens), "open")
-        self.clicks_title = _title(eyes, len(view.clicks), "click")
+        self.opens = [_event(each, eyes) for each in view.opens if each.counted][:LAST]
+        self.clicks = [_event(each, eyes) for each in view.clicks if each.counted][:LAST]
+        self.first = _first(view, eyes)
         self.limits = [eyes.t(LIMITS[code]) for code in view.limits if code in LIMITS]
 
 
-def _title(eyes: Eyes, n: int, kind: str) -> str:
-    if kind == "open":
-        if not n:
-            return gettext(eyes.language, "Not opened yet")
-        return ngettext(eyes.language, "Opened once", "Opened {n} times", n)
-    if not n:
-        return gettext(eyes.language, "Not clicked yet")
-    return ngettext(eyes.language, "Clicked once", "Clicked {n} times", n)
+def _first(view: Any, eyes: Eyes) -> str:
+    if view.first_opened_at is None or view.sent_at is None:
+        return ""
+    delay = i18n.span(eyes.language, view.first_opened_at - view.sent_at)
+    return gettext(eyes.language, "First {time} after sending", time=delay)
 
 
 def _event(view: Any, eyes: Eyes) -> EventRow:
-    link = getattr(view, "link", "") or getattr(view, "url", "") or ""
-    return EventRow(i18n.long_day(eyes.language, view.at, eyes.now, eyes.zone), link or getattr(view, "agent", "") or "")
+    link = view.url.removeprefix("https://").removeprefix("http://").removesuffix("/")
+    return EventRow(i18n.long_day(eyes.language, view.at, eyes.now, eyes.zone), link or view.agent)

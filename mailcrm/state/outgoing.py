@@ -28,9 +28,10 @@ class Outgoing:
 def outgoing(view: Any, eyes: Eyes) -> Outgoing:
     """Return the row of a DraftView."""
     to = view.to or gettext(eyes.language, "(no recipient yet)")
-    failed = view.state == "failed" or bool(view.error)
+    failed = view.state in ("failed", "unknown") or bool(view.error_code)
     if failed:
-        said = view.error or gettext(eyes.language, "It could not be sent.")
+        said = i18n.sentence_of(view.error_code, eyes.language, **view.error_params) if view.error_code else ""
+        said = said or gettext(eyes.language, "It could not be sent.")
     elif view.state == "draft":
         said = gettext(eyes.language, "Draft")
     elif view.state == "sending":
@@ -47,7 +48,7 @@ def outgoing(view: Any, eyes: Eyes) -> Outgoing:
         state=view.state,
         said=said,
         failed=failed,
-        can_cancel=view.state in ("queued", "waiting", "failed", "scheduled"),
+        can_cancel=view.state == "queued",
         when=i18n.short_day(eyes.language, view.updated_at, eyes.now, eyes.zone) if view.updated_at else "",
         initials=initials(to),
         hue=hue(to),

@@ -13,6 +13,8 @@ from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.i18n import gettext, ngettext
 
+OPENED = (i18n.N_("Not opened yet"), i18n.N_("Opened once"), i18n.N_("Opened {n} times"))
+CLICKED = (i18n.N_("Not clicked yet"), i18n.N_("Clicked once"), i18n.N_("Clicked {n} times"))
 FRESH = timedelta(minutes=5)  # DESIGN §4: a pulse dot for what just happened
 
 
@@ -160,6 +162,7 @@ class Item:
     icon: str
     text: str
     when: str
+    short: str
     message: MessageRow | None
     has_message: bool
 
@@ -194,23 +197,14 @@ def mark(tracking: Any, message_id: int | None, eyes: Eyes) -> Mark:
         opens=tracking.opens,
         clicks=tracking.clicks,
         fresh=latest is not None and eyes.now - latest < FRESH,
-        opens_label=_times(eyes, tracking.opens, "Not opened yet", "Opened once", "Opened {n} times"),
-        clicks_label=_times(eyes, tracking.clicks, "Not clicked yet", "Clicked once", "Clicked {n} times"),
+        opens_label=_times(eyes, tracking.opens, OPENED),
+        clicks_label=_times(eyes, tracking.clicks, CLICKED),
     )
 
 
-def _times(eyes: Eyes, n: int, none: str, one: str, many: str) -> str:
+def _times(eyes: Eyes, n: int, words: tuple[str, str, str]) -> str:
+    none, one, many = words
     return eyes.t(none) if not n else eyes.t(one) if n == 1 else eyes.t(many, n=i18n.number(eyes.language, n))
-
-
-_MARKED = (
-    i18n.N_("Not opened yet"),
-    i18n.N_("Opened once"),
-    i18n.N_("Opened {n} times"),
-    i18n.N_("Not clicked yet"),
-    i18n.N_("Clicked once"),
-    i18n.N_("Clicked {n} times"),
-)
 
 
 def rows(page_rows: Any, eyes: Eyes, after: str = "") -> list[Row]:
@@ -227,19 +221,21 @@ def _row(view: Any, eyes: Eyes, day: str) -> Row:
     when = i18n.short_day(eyes.language, view.last_at, eyes.now, eyes.zone)
     subject = view.subject or gettext(eyes.language, "(no subject)")
     failed = view.failed or ""
+    first = view.names.split(",")[0].strip()
+    mine = view.own and view.direction_last == "out"
     parts = [gettext(eyes.language, "Unread") if view.unread else "", view.names, subject, when, view.deal_title or ""]
     if view.has_attachments:
         parts.append(gettext(eyes.language, "attachment"))
     return Row(
         id=view.id,
-        who=view.names,
+        who=gettext(eyes.language, "To: {names}", names=view.names) if mine else view.names,
         count=view.message_count if view.message_count > 1 else 0,
         when=when,
         subject=subject,
-        snippet=failed or view.snippet,
+        snippet=failed or (gettext(eyes.language, "You: {text}", text=view.snippet) if mine else view.snippet),
         failed=bool(failed),
-        initials=initials(view.names.removeprefix(gettext(eyes.language, "To: {names}", names=""))),
-        hue=hue(view.names),
+        initials=initials(first),
+        hue=hue(first),
         day=day,
         deal=view.deal_title or "",
         attachment=view.has_attachments,
@@ -334,20 +330,19 @@ def steps(stages: Any, eyes: Eyes) -> list[Step]:
     made = []
     for each in stages:
         state = {"current": "here"}.get(each.state, each.state)
-        days = "" if each.days is None else gettext(eyes.language, "{n} d", n=i18n.number(eyes.language, each.days))
+        days = "" if not each.days and state != "here" else gettext(eyes.language, "{n} d", n=i18n.number(eyes.language, each.days))
         made.append(Step(each.id, each.name, state, days, state in ("done", "here")))
     return made
 
 
 #: What a timeline says: the services' text codes and their sentences.
 SAID = {
-    "open": ("eye", i18n.N_("A recipient opened “{subject}”")),
-    "click": ("mouse-pointer-click", i18n.N_("A recipient clicked “{link}”")),
-    "stage": ("arrow-right-left", i18n.N_("{who} moved the deal from {before} to {after}")),
-    "created": ("plus", i18n.N_("{who} created the deal")),
-    "won": ("trophy", i18n.N_("{who} marked the deal as won")),
-    "lost": ("thumbs-down", i18n.N_("{who} marked the deal as lost")),
-    "reopened": ("undo-2", i18n.N_("{who} reopened the deal")),
+    "opened": ("eye", i18n.N_("A recipient opened “{subject}”")),
+    "clicked": ("mouse-pointer-click", i18n.N_("A recipient clicked a link in “{subject}”")),
+    "moved": ("arrow-right-left", i18n.N_("Moved to {stage}")),
+    "created": ("plus", i18n.N_("Created")),
+    "won": ("trophy", i18n.N_("Won")),
+    "lost": ("thumbs-down", i18n.N_("Lost. {reason}")),
 }
 
 
@@ -371,8 +366,8 @@ def item(view: Any, eyes: Eyes, at: int) -> Item:
         kind=kind,
         icon=icon,
         text=said,
-        when=i18n.long_day(eyes.language, view.at, eyes.now, eyes.zone) if shown is not None
-        else i18n.short_day(eyes.language, view.at, eyes.now, eyes.zone),
+        when=i18n.day_and_time(eyes.language, view.at, eyes.now, eyes.zone),
+        short=i18n.short_day(eyes.language, view.at, eyes.now, eyes.zone),
         message=shown,
         has_message=shown is not None,
     )

@@ -1,4 +1,6 @@
-"""What every child process of `serve` does: end when its parent is gone, however the parent went.
+"""The children of `serve`: `python -m mailcrm.processes web|worker|demo-server`, without the command line's imports.
+
+Each ends when its parent is gone, however the parent went.
 
 Works on every Unix, through the parent's process id, so that it holds for a child's children too (Granian's workers).
 Does not start processes (serve.py).
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -33,3 +36,32 @@ def _watch(expected: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_S)
     os._exit(1)  # the rows are the truth; nothing is lost
+
+
+def main() -> None:
+    """Run one child process. A setting that went bad since the start is one sentence here, too."""
+    from mailcrm import logs
+    from mailcrm.errors import MailcrmError
+
+    name = sys.argv[1]
+    try:
+        logs.setup(name)
+        end_with_parent()
+        if name == "web":
+            from mailcrm import web
+
+            web.run()
+        elif name == "worker":
+            from mailcrm.services.jobs import worker
+
+            worker.run()
+        else:
+            from mailcrm.services.demo import server
+
+            server.run()
+    except MailcrmError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -35,6 +35,7 @@ from mailcrm.services import db, demo
 
 WATCH_S = 0.2
 STOP_S = 8.0  # a sync batch is under a second; Granian closes sockets within 3
+EVERY_V4 = "0.0.0.0"  # noqa: S104  compared with, not listened on
 STEADY_S = 60.0  # a child that lived this long starts again at once
 BACKOFF_S = (0.5, 1, 2, 5, 10, 30)
 
@@ -46,7 +47,7 @@ class Child:
     """One supervised process and its restart schedule."""
 
     name: str
-    arguments: tuple[str, ...]
+    runs: str
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = 0
@@ -56,7 +57,7 @@ class Child:
         """Start it in a process group of its own."""
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mailcrm", *self.arguments],
+            [sys.executable, "-m", "mailcrm.processes", self.runs],
             env=env, cwd=build.ROOT, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
@@ -136,10 +137,10 @@ def _supervise(settings: Config, host: str, port: int) -> None:
             "PYTHONUNBUFFERED": "1",
         }
     )
-    children = [Child("web", ("web",))]
+    children = [Child("web", "web")]
     if settings.worker == "embedded":
-        children.append(Child("worker", ("worker",)))
-    demo_server = Child("demo mail server", ("demo-server",))
+        children.append(Child("worker", "worker"))
+    demo_server = Child("demo mail server", "demo-server")
     threading.Thread(target=_announce, args=(host, port, stop), daemon=True).start()
     try:
         while not stop.is_set():
@@ -169,8 +170,8 @@ def _stop(children: list[Child]) -> None:
 
 def _announce(host: str, port: int, stop: threading.Event) -> None:
     """Say where the page is, once it answers."""
-    name = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(host, host)
-    asked = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    name = {EVERY_V4: "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(host, host)
+    asked = {EVERY_V4: "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     while not stop.wait(WATCH_S):
         try:
             with urllib.request.urlopen(f"http://{asked}:{port}/healthz", timeout=2):

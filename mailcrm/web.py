@@ -30,8 +30,6 @@ def run() -> None:
     from granian.constants import Interfaces
     from granian.server import Server
 
-    logs.setup("web")
-    processes.end_with_parent()
     os.environ.update(PRODUCTION)
     os.chdir(build.ROOT)
     settings = config()

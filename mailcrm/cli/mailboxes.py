@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailcrm.cli import common
 from mailcrm.errors import UserError
-from mailcrm.services.access import Actor
-from mailcrm.services.mail import mailboxes
 from mailcrm.services.mail.providers.values import ServerSpec
+
+if TYPE_CHECKING:  # the commands import what they need, so that `serve` starts without the mail engine
+    from mailcrm.services.access import Actor
+    from mailcrm.services.mail.mailboxes import MailboxView
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,6 +46,8 @@ def add(
     since: Annotated[str, typer.Option(help="How far back: 30d, or all.")] = "all",
 ) -> None:
     """Connect a mailbox: its servers are tried first, and nothing is saved when they refuse."""
+    from mailcrm.services.mail import mailboxes
+
     if not imap_host:
         raise UserError("cli.servers_missing", address=address)
     days = _since(since)
@@ -70,6 +74,8 @@ def listing(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List connected mailboxes."""
+    from mailcrm.services.mail import mailboxes
+
     common.open_database()
     actors = [(user, common.actor_of(user))] if user else common.every_actor()
     rows = [
@@ -95,6 +101,8 @@ def remove(
     user: Annotated[str, typer.Option(help="Whose, when several users connected it.")] = "",
 ) -> None:
     """Disconnect a mailbox; its stored mail is removed here, nothing changes on the server."""
+    from mailcrm.services.mail import mailboxes
+
     actor, box = find(address, user)
     mailboxes.remove(actor, box.id)
     print(f"{box.address} is disconnected.")
@@ -107,13 +115,17 @@ def reconnect(
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from a pipe.")] = False,
 ) -> None:
     """Replace a mailbox's password, after trying it."""
+    from mailcrm.services.mail import mailboxes
+
     actor, box = find(address, user)
     mailboxes.reconnect(actor, box.id, common.read_password(password_stdin))
     print(f"{box.address} is connected again.")
 
 
-def find(address: str, user: str = "") -> tuple[Actor, mailboxes.MailboxView]:
+def find(address: str, user: str = "") -> tuple[Actor, MailboxView]:
     """Find a mailbox by address, of one user or of any; UserError when there is none."""
+    from mailcrm.services.mail import mailboxes
+
     common.open_database()
     actors = [(user, common.actor_of(user))] if user else common.every_actor()
     for _email, actor in actors:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from mailcrm.cli import common
-from mailcrm.services.mail import quarantine
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -15,6 +14,8 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("list")
 def listing(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """List the messages that could not be read, each with its reason."""
+    from mailcrm.services.mail import quarantine
+
     common.open_database()
     rows = [
         {
@@ -37,6 +38,8 @@ def retry(
     item_id: Annotated[int | None, typer.Argument(help="One message's id; all of them otherwise.")] = None,
 ) -> None:
     """Fetch them again at the next sync."""
+    from mailcrm.services.mail import quarantine
+
     common.open_database()
     count = sum(quarantine.retry(actor, item_id) for _email, actor in common.every_actor())
     print(f"{count} will be fetched again.")

@@ -1,4 +1,4 @@
-"""`serve`, `worker`, `migrate`, `demo`, `doctor`, and the two processes that `serve` starts."""
+"""`serve`, `worker`, `migrate`, `demo` and `doctor`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ def register(app: typer.Typer) -> None:
     app.command()(migrate)
     app.command()(demo)
     app.command()(doctor)
-    app.command(hidden=True)(web)
-    app.command(hidden=True, name="demo-server")(demo_server)
 
 
 def serve(
@@ -66,22 +64,6 @@ def doctor() -> None:
     from mailcrm.cli import checks
 
     raise typer.Exit(checks.run())
-
-
-def web() -> None:
-    """The web process; started by serve."""
-    from mailcrm import web as process
-
-    process.run()
-
-
-def demo_server() -> None:
-    """The demo's mail servers; started by serve."""
-    from mailcrm.services.demo import server
-
-    logs.setup("demo")
-    processes.end_with_parent()
-    server.run()
 
 
 def _make_demo() -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mailcrm import logs
 from mailcrm.cli import common, mailboxes
 from mailcrm.services import db
-from mailcrm.services.access import Actor
-from mailcrm.services.mail import mailboxes as verbs
-from mailcrm.services.mail.mailboxes import MailboxView
-from mailcrm.services.mail.sync import engine, ledger
-from mailcrm.services.mail.sync.engine import SyncReport
+
+if TYPE_CHECKING:  # the commands import what they need, so that `serve` starts without the mail engine
+    from mailcrm.services.access import Actor
+    from mailcrm.services.mail.mailboxes import MailboxView
+    from mailcrm.services.mail.sync.engine import SyncReport
 
 BAR = 30  # characters
 LEASE_WAIT_S = 1.0
@@ -30,12 +30,14 @@ def register(app: typer.Typer) -> None:
 
 def sync(mailbox: Annotated[str, typer.Option(help="One mailbox; all of them otherwise.")] = "") -> None:
     """Sync in the foreground, to completion, and print the ledger."""
+    from mailcrm.services.mail import mailboxes as verbs
+
     logs.setup("sync")
     common.open_database()
     failed = False
     rows: list[dict[str, Any]] = []
     for actor, box in _boxes(mailbox):
-        failed |= not _one(actor, box)
+        failed |= not _one(box)
         rows += _ledger(actor, verbs.get(actor, box.id))
     common.show(rows, as_json=False)
     if failed:
@@ -49,13 +51,17 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
 
 
 def _boxes(address: str) -> list[tuple[Actor, MailboxView]]:
+    from mailcrm.services.mail import mailboxes as verbs
+
     if address:
         return [mailboxes.find(address)]
     return [(actor, box) for _email, actor in common.every_actor() for box in verbs.list_mailboxes(actor)]
 
 
-def _one(actor: Actor, box: MailboxView) -> bool:
+def _one(box: MailboxView) -> bool:
     """Sync one mailbox until nothing is pending; say why on standard error when that can't be."""
+    from mailcrm.services.mail.sync import engine
+
     bar = _Bar(box)
     while True:
         report = engine.sync_mailbox(box.id, progress=bar.show)
@@ -74,6 +80,8 @@ def _one(actor: Actor, box: MailboxView) -> bool:
 
 
 def _ledger(actor: Actor, box: MailboxView) -> list[dict[str, Any]]:
+    from mailcrm.services.mail.sync import ledger
+
     return [{"mailbox": box.address, **asdict(folder)} for folder in ledger.ledger(actor, box.id)]
 
 
@@ -85,10 +93,12 @@ class _Bar:
         self.shown = False
         self.told = False
 
-    def show(self, report: SyncReport) -> None:
+    def show(self, _report: SyncReport) -> None:
         """Draw what is done of what there is."""
         if not sys.stderr.isatty():
             return
+        from mailcrm.services.mail.sync import ledger
+
         with db.reading() as session:
             lines = ledger.lines(session, self.box.id)
         left = sum(line.pending for line in lines)

@@ -6,6 +6,7 @@ import json
 import mailbox
 import os
 import secrets
+import shutil
 import socket
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -47,7 +48,6 @@ def save(facts: ServerFacts) -> None:
     """Write server.json; from then on `serve` runs the servers."""
     path = folder() / "server.json"
     draft = path.with_suffix(".new")
-    draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
         json.dump(asdict(facts), handle)
     draft.replace(path)
@@ -63,6 +63,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def clear() -> None:
+    """Remove what an attempt that failed may have left, and make the folder."""
+    shutil.rmtree(folder(), ignore_errors=True)
+    folder().mkdir(mode=0o700)
 
 
 def create(address: str) -> None:

@@ -36,7 +36,10 @@ def ensure() -> str:
 
 def make(language: str) -> tuple[Actor, str]:
     """Make everything; the administrator's actor and a session secret come back."""
+    if users.is_set_up():
+        raise UserError("auth.setup_done")
     facts = store.new_facts([demo.ADMIN_EMAIL, demo.COLLEAGUE_EMAIL])
+    _lay_mail(facts)  # files first: a full disk must not leave a workspace without its mail
     sana, secret = users.set_up(
         name="Sana Okafor",
         email=demo.ADMIN_EMAIL,
@@ -49,15 +52,19 @@ def make(language: str) -> tuple[Actor, str]:
     users.create(name="Dmitri Kral", email=demo.COLLEAGUE_EMAIL, password=facts.password)
     dmitri = users.by_email(demo.COLLEAGUE_EMAIL)
     _crm({"sana": sana, "dmitri": dmitri})
+    for actor, address in ((sana, demo.ADMIN_EMAIL), (dmitri, demo.COLLEAGUE_EMAIL)):
+        _connect(actor, address, facts)
+    store.save(facts)
+    return sana, secret
+
+
+def _lay_mail(facts: store.ServerFacts) -> None:
+    store.clear()
     now = utcnow()
     for address in facts.addresses:
         store.create(address)
         for message in mail.messages(address, now):
             store.put(address, message.folder, message.raw, message.at, seen=message.seen)
-    for actor, address in ((sana, demo.ADMIN_EMAIL), (dmitri, demo.COLLEAGUE_EMAIL)):
-        _connect(actor, address, facts)
-    store.save(facts)
-    return sana, secret
 
 
 def _connect(actor: Actor, address: str, facts: store.ServerFacts) -> None:

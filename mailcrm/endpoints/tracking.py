@@ -104,6 +104,6 @@ def _address(request: Request) -> str:
 
 
 ROUTES = [
-    Route("/t/o/{token}", open_pixel, methods=["GET", "HEAD"]),
-    Route("/t/c/{token}", click, methods=["GET", "HEAD"]),
+    Route("/t/o/{token:path}", open_pixel, methods=["GET", "HEAD"]),
+    Route("/t/c/{token:path}", click, methods=["GET", "HEAD"]),
 ]

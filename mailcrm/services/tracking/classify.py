@@ -30,13 +30,36 @@ _OPENING_PROXY = re.compile(r"GoogleImageProxy|YahooMailProxy|SeznamEmailProxy",
 _GMAIL_PREFETCH = re.compile(r"Chrome/42\.0\.2311\.135 Safari/537\.36 Edge/12\.246 Mozilla/5\.0$")
 _APPLE_PREFETCH = re.compile(r"Mozilla/5\.0")  # the whole agent, nothing else
 _OWN_PROXY = re.compile(r"mailcrm-image-proxy\b", re.IGNORECASE)
+#: Words that only programs have in their name. "CUBOT" is a telephone; "CamScanner" an app with a browser in it.
 _MACHINE = re.compile(
-    r"(?<!cu)bots?(?![a-z])|bot[/_-]|crawl|spider|slurp|scan|preview|prefetch|fetch|monitor|archiv|check|valid|"
-    r"verif|analy|index|search|sentinel|barracuda|mimecast|proofpoint|safelinks|imgproxy|expander|facebookexternal|"
-    r"whatsapp|telegram|skype|slack|discord|embed|headless|phantom|selenium|puppeteer|playwright|lighthouse|"
-    r"curl|wget|python|httpx|aiohttp|urllib|java/|okhttp|go-http|golang|node-fetch|axios|undici|ruby|perl|libwww|"
-    r"php|guzzle|postman|insomnia|winhttp|httpclient|http[-_ ]client|feed|rss|reader/|\+?https?://|www\.|@",
+    r"(?<!cu)bots?(?![a-z_])|(?<!cu)bot[/-]|crawl|spider|slurp|scrap|(?<!cam)scanner|preview|prefetch|monitor|archiv|"
+    r"checker|validat|analyz|indexer|sentinel|barracuda|mimecast|proofpoint|safelinks|imgproxy|expander|facebookexternal|"
+    r"whatsapp/|telegrambot|skypeuri|slackbot|slack-img|embed|headless|phantomjs|selenium|puppeteer|playwright|"
+    r"lighthouse|pingdom|\bcurl|wget|python|httpx|aiohttp|urllib|java[/)]|okhttp|go-http|golang|node-fetch|axios|undici|"
+    r"\bruby|perl|guzzle|postman|insomnia|winhttp|httpclient|http[-_ ]client|google-|favicon|compatible; [a-z .-]*\.com|"
+    r"synthetics|inspector|\bagent\b(?!s)|watcher|verif(?:y|ier)/|[(; ]\+|@[a-z0-9-]+\.[a-z]{2,}|\bat\)[a-z]|mailto:|\w\.com\b|"
+    r"\+https?://|https?://(?![^ ]*(?:ecosia|instagram))",
     re.IGNORECASE,
+)
+#: What browsers and mail programs are built on. An agent without any of these is a program's own.
+_ENGINE = re.compile(
+    r"AppleWebKit|Gecko/|Trident/|MSIE \d|Presto/|KHTML|Opera[ /]|Dalvik|CFNetwork|Outlook|Thunderbird|Lynx/|Links |w3m/|"
+    r"Mosaic|iPhone|iPad|Android|Nokia|SonyEricsson|BlackBerry|MIDP|Profile/|UP\.Browser|DoCoMo|NetFront|Netscape|iCab|"
+    r"Elinks|Mozilla/[34]\.\d+ ?\[|Mail|Darwin|Symbian|\bLG|SAMSUNG|Doris|PlayStation|Nintendo|Konqueror|amaya|Dillo|"
+    r"NetSurf|Microsoft Office|ms-office|Amiga|Voyager|Windows Phone|NetPositive|Sonos|Roku|UCBrowser|GoogleApp|"
+    r"Streaming Player|QuickTime|Charon|Fireweb|MozacFetch|OffByOne|Galaxy|IBrowse|ELinks|Emacs-W3|Cyberdog|Uzbl|Midori|HotJava|Sextatnt|Bunjalloo|Avant|Arora|WebTV",
+    re.IGNORECASE,
+)
+#: A desktop browser's agent ends with Safari/… or Firefox/…; what else stands behind is a browser's name, or a tool's.
+_TAIL = re.compile(r"(?:Safari|Firefox)/[\d.]+;? +(?P<tail>\S.*)$")
+_MODERN = re.compile(r"(?:Chrome|Firefox)/(\d{1,4})")
+MODERN = 58  # major version; the many small browsers built on older ones wrote what they liked
+_TAIL_OF_BROWSER = re.compile(
+    r"(?:(?:Edg[A-Z]*|Edge|OPR|OPT|Vivaldi|YaBrowser|Yowser|Whale|Avast|AVG|CCleaner|Norton|Avira|Herring|Agency|LikeWise|Unique|"
+    r"GLS|Config|Viewer|Brave|Sidekick|DuckDuckGo|Ddg|Puffin|Iron|Iridium|Epic|Maxthon|QQBrowser|MetaSr|LBBROWSER|SE|TheWorld|"
+    r"UBrowser|UCBrowser|Sogou|360\w*|SLBrowser|Quark|Seamonkey|SeaMonkey|Waterfox|PaleMoon|Goanna|IceCat|Iceweasel|Cliqz|"
+    r"Outlook|Thunderbird|Electron|Slack\w*|Teams|Discord|WindowsStore|Sonic|Ubuntu|Fedora|Debian|Mobile|Version|"
+    r"Chromium|Chrome|Safari|Ecosia|CamScanner|Kiwi|Silk|SamsungBrowser|Ghostery|Falkon|IceDragon|XiaoMi|Core|Sleipnir|Tesla|Viber|Flock|MicroMessenger|QtWebEngine|[A-Z]{2,5})[/ ;.:)(]|\()",
 )
 _PROGRAM = re.compile(r"Mozilla/\d|Opera/\d|Outlook|Thunderbird|Dalvik|CFNetwork|Mail", re.IGNORECASE)
 
@@ -125,7 +148,13 @@ def _click(agent: str, facts: Facts) -> Verdict:
 
 
 def _is_machine(agent: str) -> bool:
-    return bool(_MACHINE.search(agent))
+    if _MACHINE.search(agent) or not _ENGINE.search(agent):
+        return True
+    version = _MODERN.search(agent)
+    if version is None or int(version[1]) < MODERN or "Mobile" in agent or "Android" in agent:
+        return False  # old browsers and apps on telephones put names of their own there
+    found = _TAIL.search(agent)
+    return found is not None and not _TAIL_OF_BROWSER.match(found["tail"] + " ")
 
 
 _NAMES = (

@@ -6,9 +6,12 @@ import reflex as rx
 from reflex_components_core.el.elements.typography import Div
 
 
-def _dropped(event: rx.Var[Any]) -> tuple[rx.Var[str]]:
-    """What a drop tells its handler: the text that the dragged card carries."""
-    del event
+def _dropped(e: rx.Var[Any]) -> tuple[rx.Var[str]]:
+    """What a drop tells its handler: the text that the dragged card carries.
+
+    Reflex calls the browser's event after the parameter, with an underscore before it.
+    """
+    del e
     return (rx.Var("_e.dataTransfer.getData('text/plain')").to(str),)
 
 

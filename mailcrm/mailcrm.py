@@ -2,8 +2,10 @@
 
 import reflex as rx
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from mailcrm import routes
+from mailcrm.endpoints import api as rest
 from mailcrm.endpoints import auth, health, messages, tracking
 from mailcrm.endpoints.headers import SecurityHeaders
 from mailcrm.pages import deal, deals, mail, people, person, settings_people, settings_profile, settings_sync, welcome
@@ -44,7 +46,7 @@ PAGES = {
     routes.INVITE: (welcome.invite, [WelcomeState.open_invite]),
 }
 
-api = Starlette(routes=[*auth.ROUTES, *health.routes, *messages.ROUTES, *tracking.ROUTES])
+api = Starlette(routes=[*auth.ROUTES, *health.routes, *messages.ROUTES, *tracking.ROUTES, Mount(rest.PREFIX, rest.app)])
 
 app = rx.App(
     stylesheets=["tokens.css", "app.css", "pages.css"],

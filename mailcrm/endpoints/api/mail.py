@@ -1,0 +1,246 @@
+"""`/threads` and `/messages`: reading, and changing what is yours."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from mailcrm.endpoints.api.common import Answer, Cursor, Input, Limit, Page, RowId, Who, given, page, plain
+from mailcrm.errors import UserError
+from mailcrm.services.crm.linking import link as linking
+from mailcrm.services.mail import messages, single, threads
+from mailcrm.services.mail.messages import MessageContent
+from mailcrm.services.mail.render import render_body
+from mailcrm.services.mail.views import LinkView, MessageView
+from mailcrm.services.tracking import report
+
+router = APIRouter(tags=["mail"])
+
+
+class Thread(Answer):
+    """A conversation in a list."""
+
+    id: int
+    subject: str
+    snippet: str
+    last_at: datetime
+    message_count: int
+    unread: bool
+    visibility: str
+    deal_id: int | None
+    person_id: int | None
+
+
+class Address(Answer):
+    """A name and an address."""
+
+    name: str
+    address: str
+    person_id: int | None
+
+
+class Message(Answer):
+    """A message (contract.md). With `include=body`: `html`, cleaned, and `text`; with `headers`: `headers`."""
+
+    id: int
+    thread_id: int
+    mailbox_id: int
+    rfc_message_id: str | None
+    direction: str
+    subject: str
+    snippet: str
+    to: list[Address]
+    cc: list[Address]
+    bcc: list[Address]
+    sent_at: datetime | None
+    received_at: datetime | None
+    read: bool
+    archived: bool
+    visibility: str
+    has_attachments: bool
+
+
+class ThreadChange(Input):
+    """What to change; null unlinks."""
+
+    deal_id: int | None = None
+    lead_id: int | None = None
+    visibility: Literal["private", "shared"] | None = None
+    read: bool | None = None
+    archived: bool | None = None
+
+
+@router.get("/threads", response_model=Page[Thread])
+def list_threads(
+    who: Who,
+    folder: Literal["inbox", "sent", "archive", "all"] = "inbox",
+    mailbox_id: int | None = None,
+    person_id: int | None = None,
+    deal_id: int | None = None,
+    unread: bool = False,
+    tracked: bool = False,
+    opened: bool = False,
+    clicked: bool = False,
+    has_attachment: bool = False,
+    q: Annotated[str, Query(max_length=200)] = "",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Any:
+    """List your conversations, newest first; filters combine with AND."""
+    found = threads.list_threads(
+        who,
+        folder=folder,
+        mailbox_id=mailbox_id,
+        person_id=person_id,
+        deal_id=deal_id,
+        unread=unread,
+        tracked=tracked,
+        opened=opened,
+        clicked=clicked,
+        has_attachment=has_attachment,
+        query=q,
+        limit=limit,
+        cursor=cursor,
+    )
+    return page(found.rows, found.next_cursor)
+
+
+@router.get("/threads/{thread_id}")
+def get_thread(thread_id: RowId, who: Who) -> dict[str, Any]:
+    """A conversation with the messages that you may see."""
+    view = threads.open_thread(who, thread_id)
+    found = plain(view)
+    found["messages"] = [_message(message, view.links) for message in view.messages]
+    found["links"] = _links(view.links)
+    return found
+
+
+@router.patch("/threads/{thread_id}")
+def change_thread(thread_id: RowId, body: ThreadChange, who: Who) -> dict[str, Any]:
+    """Link, share, mark or archive a conversation of yours; each change is one step, in this order."""
+    changes = given(body)
+    for name in ("deal_id", "lead_id"):
+        if name in changes:
+            _link(who, thread_id, name, changes[name])
+    if changes.get("visibility") is not None:
+        threads.set_visibility(who, thread_id, changes["visibility"])
+    if changes.get("read") is not None:
+        threads.mark_read(who, thread_id, changes["read"])
+    if changes.get("archived") is not None:
+        threads.archive(who, thread_id, changes["archived"])
+    return get_thread(thread_id, who)
+
+
+@router.delete("/threads/{thread_id}", status_code=204)
+def delete_thread(thread_id: RowId, who: Who) -> None:
+    """Delete a conversation of yours here."""
+    threads.delete(who, thread_id)
+
+
+@router.get("/threads/{thread_id}/messages", response_model=Page[Message])
+def list_messages(thread_id: RowId, who: Who) -> Any:
+    """The conversation's messages that you may see, oldest first."""
+    view = threads.open_thread(who, thread_id)
+    return {"items": [_message(message, view.links) for message in view.messages], "next_cursor": None}
+
+
+@router.get("/messages/{message_id}", response_model=Message)
+def get_message(message_id: RowId, who: Who, include: Annotated[str, Query(max_length=40)] = "") -> Any:
+    """One message; `include=body,headers` adds them."""
+    view, links = single.open_message(who, message_id)
+    found = _message(view, links)
+    wanted = {part.strip() for part in include.split(",") if part.strip()}
+    if unknown := wanted - {"body", "headers"}:
+        raise UserError("input.invalid", value=min(unknown)[:40], field="include")
+    if "body" in wanted:
+        content = messages.load_body(who, message_id)
+        found["text"] = content.parsed.text if content.parsed else ""
+        found["html"] = _cleaned(content)
+    if "headers" in wanted:
+        lines = single.header_lines(messages.load_raw(who, message_id))
+        found["headers"] = [{"name": name, "value": value} for name, value in lines]
+    return found
+
+
+@router.get("/messages/{message_id}/raw")
+def get_raw(message_id: RowId, who: Who) -> Response:
+    """The message as it came."""
+    return _file(messages.load_raw(who, message_id), f"message-{message_id}.eml")
+
+
+@router.get("/messages/{message_id}/attachments/{n}")
+def get_attachment(message_id: RowId, n: int, who: Who) -> Response:
+    """A file of the message."""
+    found, data = messages.load_attachment(who, message_id, n)
+    return _file(data, found.filename or f"attachment-{n}")
+
+
+@router.get("/messages/{message_id}/tracking")
+def get_tracking(message_id: RowId, who: Who) -> dict[str, Any]:
+    """Opens and clicks: claims, not facts."""
+    return plain(report.marks(who, message_id))
+
+
+def _link(who: Who, thread_id: int, name: str, target_id: int | None) -> None:
+    if target_id is not None:
+        if name == "deal_id":
+            linking.link_thread(who, thread_id, deal_id=target_id)
+        else:
+            linking.link_thread(who, thread_id, lead_id=target_id)
+        return
+    kind = name.removesuffix("_id")
+    for each in threads.open_thread(who, thread_id).links:
+        if each.kind == kind:
+            linking.unlink(who, each.id)
+
+
+def _message(view: MessageView, links: tuple[LinkView, ...]) -> dict[str, Any]:
+    found = plain(view)
+    found["from"] = found.pop("sender")
+    found["has_attachments"] = any(not attachment.inline for attachment in view.attachments)
+    found["links"] = _links(links)
+    if view.tracking is not None:
+        found["tracking"] = {
+            name: found["tracking"][name] for name in ("opens", "clicks", "first_opened_at", "last_opened_at")
+        }
+    for name in ("at", "has_html"):
+        found.pop(name)
+    return found
+
+
+def _links(links: tuple[LinkView, ...]) -> list[dict[str, Any]]:
+    return [
+        {"kind": each.kind, "id": each.target_id, "link_id": each.id, "origin": each.origin, "reason": each.reason}
+        for each in links
+    ]
+
+
+def _cleaned(content: MessageContent) -> str | None:
+    """The document that the interface's frame shows; its attachments' URLs are relative to `/m/{id}/`."""
+    parsed = content.parsed
+    if parsed is None or parsed.html is None:
+        return None
+    parts = {each.content_id: each.n for each in reversed(parsed.attachments) if each.content_id}
+    return render_body(
+        parsed.html,
+        parsed.text,
+        content_hash=content.content_hash,
+        remote_images=False,
+        attachment_url=lambda cid: f"attachments/{parts[cid]}?inline=1" if cid in parts else None,
+    ).document
+
+
+def _file(data: bytes, filename: str) -> Response:
+    return Response(
+        data,
+        media_type="application/octet-stream",  # never what the sender declares
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+        },
+    )

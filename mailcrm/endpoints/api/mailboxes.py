@@ -1,0 +1,142 @@
+"""`/mailboxes`: connect, change, remove, sync, ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import Field, SecretStr
+
+from mailcrm.endpoints.api.common import Answer, Input, Page, RowId, Who, given, page, plain
+from mailcrm.services.mail import mailboxes as verbs
+from mailcrm.services.mail.providers.values import ServerSpec
+from mailcrm.services.mail.sync import ledger as ledgers
+
+router = APIRouter(prefix="/mailboxes", tags=["mailboxes"])
+
+Name = Annotated[str, Field(max_length=254)]
+
+
+class Server(Input):
+    """How to reach a mail server; `username` is the mailbox's address when left out."""
+
+    host: Annotated[str, Field(min_length=1, max_length=253)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    security: Literal["ssl", "starttls", "none"] = "ssl"
+    username: Name | None = None
+
+
+class NewMailbox(Input):
+    """A mailbox to connect; its servers are tried before it is saved."""
+
+    address: Name
+    imap: Server
+    smtp: Server
+    password: SecretStr
+    smtp_password: SecretStr | None = None
+    display_name: Annotated[str, Field(max_length=120)] = ""
+    history_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+    folders: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=2000)] = []
+
+
+class MailboxChange(Input):
+    """Settings to change; what is left out stays."""
+
+    display_name: Annotated[str, Field(max_length=120)] | None = None
+    default_visibility: Literal["private", "shared"] | None = None
+    track_opens: bool | None = None
+    track_clicks: bool | None = None
+    track_notify: bool | None = None
+    auto_link_deals: bool | None = None
+    paused: bool | None = None
+
+
+class Mailbox(Answer):
+    """A connected mailbox; `error` is the last failure's code."""
+
+    id: int
+    address: str
+    display_name: str
+    status: str
+    default_visibility: str
+    track_opens: bool
+    track_clicks: bool
+    last_success_at: datetime | None
+    next_try_at: datetime | None
+    error: str
+    created_at: datetime
+
+
+class LedgerLine(Answer):
+    """What became of a folder's messages: server = stored + skipped + quarantined + pending."""
+
+    folder: str
+    role: str
+    server: int
+    stored: int
+    skipped: int
+    quarantined: int
+    pending: int
+
+
+@router.get("", response_model=Page[Mailbox])
+def list_mailboxes(who: Who) -> Any:
+    """List your mailboxes."""
+    return page(verbs.list_mailboxes(who))
+
+
+@router.post("", status_code=201, response_model=Mailbox)
+def connect(body: NewMailbox, who: Who) -> Any:
+    """Connect a mailbox: both servers are tried first, and nothing is saved when they refuse."""
+    return plain(
+        verbs.connect(
+            who,
+            verbs.MailboxInput(
+                address=body.address,
+                imap=_spec(body.imap, body.address),
+                smtp=_spec(body.smtp, body.address),
+                password=body.password.get_secret_value(),
+                smtp_password=body.smtp_password.get_secret_value() if body.smtp_password else None,
+                display_name=body.display_name,
+                history_days=body.history_days,
+                folders=tuple(body.folders),
+            ),
+        )
+    )
+
+
+@router.get("/{mailbox_id}", response_model=Mailbox)
+def get(mailbox_id: RowId, who: Who) -> Any:
+    """One of your mailboxes."""
+    return plain(verbs.get(who, mailbox_id))
+
+
+@router.patch("/{mailbox_id}", response_model=Mailbox)
+def change(mailbox_id: RowId, body: MailboxChange, who: Who) -> Any:
+    """Change a mailbox's settings."""
+    return plain(verbs.change(who, mailbox_id, **given(body)))
+
+
+@router.delete("/{mailbox_id}", status_code=204)
+def remove(mailbox_id: RowId, who: Who) -> None:
+    """Disconnect a mailbox; its stored mail is removed here, nothing changes on the server."""
+    verbs.remove(who, mailbox_id)
+
+
+@router.get("/{mailbox_id}/ledger", response_model=Page[LedgerLine])
+def ledger(mailbox_id: RowId, who: Who) -> Any:
+    """What the server holds, and what became of each message."""
+    return page(ledgers.ledger(who, mailbox_id))
+
+
+@router.post("/{mailbox_id}/sync", status_code=202, response_model=Mailbox)
+def sync(mailbox_id: RowId, who: Who) -> Any:
+    """Ask for a sync now."""
+    verbs.request_sync(who, mailbox_id)
+    return plain(verbs.get(who, mailbox_id))
+
+
+def _spec(server: Server, address: str) -> ServerSpec:
+    username = address if server.username is None else server.username
+    return ServerSpec(server.host, server.port, server.security, username)

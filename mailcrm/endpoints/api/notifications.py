@@ -1,0 +1,28 @@
+"""`/notifications`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+
+from mailcrm.endpoints.api.common import Limit, RowId, Who, page
+from mailcrm.services import notifications as verbs
+
+router = APIRouter(prefix="/notifications", tags=["notifications"])
+
+
+@router.get("")
+def list_notifications(
+    who: Who,
+    kind: Literal["open", "click", "send_failed", "sync_failed", "reconnect", "info"] | None = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Your newest notifications."""
+    return page(verbs.list_notifications(who, kind=kind, limit=limit))
+
+
+@router.post("/{notification_id}/read", status_code=204)
+def mark_read(notification_id: RowId, who: Who) -> None:
+    """Mark one as read."""
+    verbs.mark_read(who, notification_id)

@@ -25,8 +25,8 @@ class BlobLost(LookupError):
 
 
 def path_of(sha: str) -> Path:
-    """Return where a blob's file is."""
-    return config().data_dir / "blobs" / sha[:2] / sha[2:4] / sha
+    """Return where a blob's file is: 256 folders, because a second level costs a new folder for almost every file."""
+    return config().data_dir / "blobs" / sha[:2] / sha
 
 
 def digest(raw: bytes) -> str:

@@ -211,3 +211,17 @@ def test_attachments_are_listed(box: Box) -> None:
         (attachment,) = session.exec(select(Attachment)).all()
         assert (attachment.filename, attachment.content_type) == ("a.pdf", "application/pdf")
     assert box.messages()[0].has_attachments
+
+
+def test_the_corpora_arrive_to_the_last_message(box: Box, corpora: Path) -> None:
+    """Issue 2's acceptance: thousands of real and hostile messages, each stored or quarantined with its reason."""
+    files = sorted(p for name in ("mime", "i18n") for p in (corpora / name).rglob("*.eml") if p.stat().st_size)
+    assert len(files) > 500
+    for path in files:
+        box.deliver(path.read_bytes())
+    report = box.sync()
+    assert report.complete
+    line = box.ledger()["INBOX"]
+    assert line.server == len(files) == line.stored + line.quarantined
+    assert line.quarantined < len(files) / 50
+    assert box.sync().stored == 0

@@ -10,6 +10,7 @@ RFC 3501, 4315 (UIDPLUS), 6154 (special use), 7162 (CONDSTORE).
 
 from __future__ import annotations
 
+import imaplib
 import re
 import ssl
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -149,7 +150,8 @@ class ImapConnection:
             with translated(self._spec, folder=folder):
                 yield
         except MailcrmError as exc:
-            if exc.code.startswith("server.") and exc.code != "server.bad_text":
+            # A NO or BAD leaves the connection as it was; a BYE, an EOF or an answer out of step is its end.
+            if isinstance(exc.__cause__, (imaplib.IMAP4.abort, OSError, EOFError)) or exc.code == "server.protocol":
                 self._alive = False
                 self._wire.hang_up()
             raise

@@ -14,6 +14,7 @@ import imaplib
 import re
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ MAX_LINE = 20_000_000  # sync.md A9 #14: a SEARCH answer with 111,000 UIDs passe
 MAX_LITERAL = 110_000_000  # the largest message that is stored (100 MB, sync.md A5) with some room
 MAX_ANSWER = 400_000_000  # bytes of one command's answer: far above the batches that are asked for
 MAX_ITEMS = 200_000  # untagged lines in one command's answer (a listing asks for 50,000 at most)
+BUFFER = 256 * 1024  # bytes read ahead from the socket
 _PIECE = 1 << 20  # bytes read at once from a literal
 
 _UNSAFE = re.compile(r"[\r\n\0]")
@@ -71,6 +73,15 @@ class _Guarded:
 
     _seen_bytes = 0
     _seen_items = 0
+
+    def open(self, *args: Any, **kwargs: Any) -> None:
+        super().open(*args, **kwargs)  # type: ignore[misc]
+        self.widen()
+
+    def widen(self) -> None:
+        """Read in large pieces: each read gives the interpreter away, and a busy thread keeps it for 5 ms."""
+        if sys.version_info < (3, 14):  # from there on `file` can't be set
+            self.file = self.sock.makefile("rb", BUFFER)  # type: ignore[attr-defined]
 
     def _command(self, name: str, *args: Any) -> Any:
         for arg in args:
@@ -193,6 +204,7 @@ class Wire(imapclient.IMAPClient):
     def starttls(self, ssl_context: ssl.SSLContext | None = None) -> Any:
         answer = super().starttls(ssl_context)
         self.raw_socket = self._imap.sock
+        self._imap.widen()  # STARTTLS made a new file
         self._cached_capabilities = None
         return answer
 

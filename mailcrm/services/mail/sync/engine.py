@@ -220,6 +220,10 @@ class _Pass:
         uids, tried, first, since = self.slice_of(place)
         if not uids:
             return False
+        if tried >= GIVE_UP_AFTER:
+            reason = "The server lists this message but does not hand it out."
+            self.store(place, [apply.Poison(uid, reason) for uid in uids])
+            return True
         self.count_try(place, uids, 1)  # a crash in here must leave a trace, or it would happen for ever
         untouched = set(uids)
         try:
@@ -237,8 +241,6 @@ class _Pass:
                 self.settle()
                 self.in_hand = self.storer.submit(self.store_fetched, place, items)
             self.settle()
-            if len(uids) == 1 and not untouched and tried + 1 >= GIVE_UP_AFTER:
-                self.store(place, [apply.Poison(uids[0], "The server lists this message but does not hand it out.")])
         finally:
             self.settle(quietly=True)
             if untouched:

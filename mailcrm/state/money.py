@@ -1,6 +1,6 @@
 """Amounts as people type them, to integer minor units of their currency. Pure."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 from mailcrm.errors import UserError
 from mailcrm.services import i18n
@@ -11,7 +11,7 @@ CURRENCIES = (
     "EUR", "USD", "GBP", "JPY", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "TRY", "AED", "SAR", "INR",
     "CNY", "KRW", "SGD", "AUD", "NZD", "CAD", "BRL", "MXN", "ZAR",
 )  # fmt: skip
-MOST_MINOR = 10**15
+MOST_DIGITS = 15  # fits a 63-bit integer in every currency
 
 
 def minor_units(text: str, currency: str) -> int:
@@ -23,15 +23,12 @@ def minor_units(text: str, currency: str) -> int:
     if not plain:
         return 0
     last = max(plain.rfind("."), plain.rfind(","))
-    if last >= 0 and (len(plain) - last - 1 != 3 or "." in plain and "," in plain):
+    if last >= 0 and (len(plain) - last - 1 != 3 or plain[0] == "0" or "." in plain and "," in plain):
         # The last separator starts the decimals, unless exactly three digits follow the only kind there is.
         plain = plain[:last].replace(".", "").replace(",", "") + "." + plain[last + 1 :]
     else:
         plain = plain.replace(".", "").replace(",", "")
-    try:
-        amount = Decimal(plain) * 10 ** i18n.minor_digits(currency)
-    except InvalidOperation as error:
-        raise UserError("input.invalid", value=text[:40], field=N_("Value")) from error
-    if not amount.is_finite() or not 0 <= amount < MOST_MINOR:
+    whole, _, decimals = plain.partition(".")
+    if not (whole + decimals).isdecimal() or len(plain) > MOST_DIGITS:  # no sign, no exponent, no NaN
         raise UserError("input.invalid", value=text[:40], field=N_("Value"))
-    return round(amount)
+    return int((Decimal(plain) * 10 ** i18n.minor_digits(currency)).quantize(Decimal(1), ROUND_HALF_UP))

@@ -14,7 +14,9 @@ from mailcrm.state.coerce import as_flag, as_form, as_text
 from mailcrm.state.present import PersonRow, person
 from mailcrm.state.session import actor_of
 
-MOST_ROWS = 400  # resident in a tab; searching finds the rest
+FIRST = 50
+MOST_AT_ONCE = 200  # what the service gives in one page
+MOST_ROWS = 1000  # resident in a tab; searching finds the rest
 
 
 class PeopleState(rx.State):
@@ -38,7 +40,8 @@ class PeopleState(rx.State):
     @rx.event
     async def refresh(self):
         """Read the list again, as far as it was shown."""
-        await self._fill(await actor_of(self))
+        if len(self.rows) <= MOST_AT_ONCE:  # a longer list stays as it is until it is opened again
+            await self._fill(await actor_of(self), max(len(self.rows), FIRST))
 
     @rx.event(supersedes=True)
     async def find(self, text: str):
@@ -83,9 +86,9 @@ class PeopleState(rx.State):
         self.creating = False
         return rx.redirect(routes.person(made.card.id if hasattr(made, "card") else made.id))
 
-    async def _fill(self, actor: Actor) -> None:
+    async def _fill(self, actor: Actor, limit: int = FIRST) -> None:
         try:
-            page = await asyncio.to_thread(lambda: people.list_people(actor, query=self.query))
+            page = await asyncio.to_thread(lambda: people.list_people(actor, query=self.query, limit=limit))
             self.rows = [person(each) for each in page.rows]
             self.cursor, self.failed = page.next_cursor or "", False
         except MailcrmError:

@@ -22,9 +22,7 @@ from mailcrm.services.i18n import best_language, gettext
 from mailcrm.services.tracking import record
 
 #: A transparent GIF of one pixel.
-PIXEL = bytes.fromhex(
-    "47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b"
-)
+PIXEL = bytes.fromhex("47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b")
 MAX_TOKEN = 200  # characters; ours have 55
 
 _HEADERS = {

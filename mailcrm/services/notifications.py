@@ -63,7 +63,9 @@ def unread_count(actor: Actor) -> int:
 def mark_read(actor: Actor, notification_id: int | None = None) -> None:
     """Mark one line as read, or all. The next event of its kind starts a new line."""
     with transaction() as session:
-        change = update(Notification).where(col(Notification.user_id) == actor.user_id, col(Notification.read_at).is_(None))
+        change = update(Notification).where(
+            col(Notification.user_id) == actor.user_id, col(Notification.read_at).is_(None)
+        )
         if notification_id is not None:
             row = access.load(session, Notification, notification_id, col(Notification.user_id) == actor.user_id)
             change = change.where(col(Notification.id) == row.id)

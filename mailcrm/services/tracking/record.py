@@ -184,9 +184,7 @@ def _write_surely(nonce: str, waiting: list[_Waiting]) -> None:
 def _write(nonce: str, waiting: Sequence[_Waiting]) -> None:
     own = [each.fetch.is_own() for each in waiting]  # before the transaction: it may take one of its own
     with transaction() as session:
-        tracked = session.exec(
-            select(TrackedMessage).where(TrackedMessage.nonce == nonce).with_for_update()
-        ).first()
+        tracked = session.exec(select(TrackedMessage).where(TrackedMessage.nonce == nonce).with_for_update()).first()
         if tracked is None:
             return
         links = {

@@ -63,15 +63,14 @@ def marks(actor: Actor, message_id: int) -> TrackingDetail:
         if tracked is None:
             return TrackingDetail(False, False, 0, 0, 0, 0, None, None, None, None, 0, (), (), ("not_tracked",))
         urls = {
-            link.id: link.url
-            for link in session.exec(select(TrackedLink).where(TrackedLink.tracked_id == tracked.id))
+            link.id: link.url for link in session.exec(select(TrackedLink).where(TrackedLink.tracked_id == tracked.id))
         }
         events = session.exec(
             select(TrackingEvent)
             .where(TrackingEvent.tracked_id == tracked.id)
             .order_by(col(TrackingEvent.at).desc(), col(TrackingEvent.id).desc())
         ).all()
-    views = {"open": [], "click": []}  # type: dict[str, list[EventView]]
+    views: dict[str, list[EventView]] = {"open": [], "click": []}
     for event in events:
         counted = event.kind in COUNTED
         reasons = tuple(str(each) for each in event.reasons.get("codes", ()))

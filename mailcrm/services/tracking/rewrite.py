@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mailcrm.services.tracking.tokens import MAX_POSITION
-
+MAX_LINKS = 1000  # of one message; tokens have room for 65,535
 _HREF = re.compile(r"""(\shref\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE)
 _WEB = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 _QUOTE = re.compile(r"""\bmailcrm-quote\b|type\s*=\s*["']?cite\b|\bgmail_quote\b|data-mailcrm-quote""", re.IGNORECASE)
@@ -66,7 +65,7 @@ def rewrite(document: str, *, pixel: str | None, link: Callable[[int], str] | No
             depth -= 1 if depth else 0
         elif name == "/body":
             body_end = len(out)
-        elif name == "a" and not depth and link is not None and len(links) < MAX_POSITION:
+        elif name == "a" and not depth and link is not None and len(links) < MAX_LINKS:
             text = _text_until_close(document, end)
             tag = _with_link(tag, text, links, link)
         elif name in _RAW_TEXT:
@@ -77,7 +76,9 @@ def rewrite(document: str, *, pixel: str | None, link: Callable[[int], str] | No
         at = end
     out.append(document[at:])
     if pixel is not None:
-        image = f'<img src="{entities.escape(pixel)}" width="1" height="1" alt="" style="border:0;width:1px;height:1px">'
+        image = (
+            f'<img src="{entities.escape(pixel)}" width="1" height="1" alt="" style="border:0;width:1px;height:1px">'
+        )
         out.insert(body_end if body_end >= 0 else len(out), image)
     return Rewritten("".join(out), tuple(links))
 

@@ -30,7 +30,8 @@ WORKER = "from mailcrm.services.tracking import outgoing; print('up', flush=True
 def start_worker() -> subprocess.Popen[bytes]:
     """A worker process of its own, on this test's database; returns when it begins."""
     process = subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE, env=dict(os.environ))
-    assert process.stdout is not None and process.stdout.readline() == b"up\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
     return process
 
 
@@ -72,7 +73,8 @@ def test_killed_before_the_dot_is_sent_once(desk: Desk) -> None:
     finally:
         silent.close()
     set_port(desk, port)
-    assert desk.look(made.id).state == "sending" and desk.work() == 0  # its lease still runs
+    assert desk.look(made.id).state == "sending"
+    assert desk.work() == 0
     assert desk.work_later(made.id).state == "sent"
     assert len(desk.sink.messages) == 1
 
@@ -81,13 +83,17 @@ def test_killed_after_the_dot_is_never_sent_again_and_settled_by_sent(full_desk:
     """The documented window: unknown, then found by its Message-ID in Sent."""
     desk = full_desk
     made, copy = killed_after_the_dot(desk)
-    assert desk.work_later(made) and desk.look(made).state == "unknown"
+    assert desk.work_later(made)
+    assert desk.look(made).state == "unknown"
     assert desk.work_later(made).state == "unknown"  # not in Sent (yet)
     assert desk.dovecot is not None
     desk.dovecot.deliver(desk.user, copy, "Sent")
     view = desk.work_later(made)
-    assert view.state == "sent" and view.message_id is not None and desk.states(made) == {"mika@saimaa.test": "accepted"}
-    assert desk.copy(made) == "stored" and len(desk.sink.messages) == 1
+    assert view.state == "sent"
+    assert view.message_id is not None
+    assert desk.states(made) == {"mika@saimaa.test": "accepted"}
+    assert desk.copy(made) == "stored"
+    assert len(desk.sink.messages) == 1
     assert len(list((desk.dovecot.maildir(desk.user, "Sent") / "cur").iterdir())) == 1
 
 
@@ -99,11 +105,14 @@ def test_unknown_that_is_not_in_sent_asks_the_user(full_desk: Desk) -> None:
     view = desk.work_later(made)
     assert (view.state, view.error_code, view.next_try_at) == ("unknown", "smtp.unknown", None)
     (note,) = notifications.list_notifications(desk.actor)
-    assert note.kind == "send_failed" and note.params["code"] == "smtp.unknown"
-    assert len(desk.sink.messages) == 1 and desk.work() == 0
+    assert note.kind == "send_failed"
+    assert note.params["code"] == "smtp.unknown"
+    assert len(desk.sink.messages) == 1
+    assert desk.work() == 0
     desk.sink.calm()
     queue.retry(desk.actor, made)  # the user looked and decides
-    assert desk.work_later(made).state == "sent" and len(desk.sink.messages) == 1
+    assert desk.work_later(made).state == "sent"
+    assert len(desk.sink.messages) == 1
 
 
 def killed_after_the_dot(desk: Desk) -> tuple[int, bytes]:
@@ -121,7 +130,8 @@ def killed_after_the_dot(desk: Desk) -> tuple[int, bytes]:
 def test_connection_lost_after_the_dot_is_unknown(full_desk: Desk) -> None:
     full_desk.sink.faults.drop = "after_dot"
     made = full_desk.send()
-    assert made.state == "unknown" and full_desk.work_later(made.id).state == "unknown"
+    assert made.state == "unknown"
+    assert full_desk.work_later(made.id).state == "unknown"
     assert len(full_desk.sink.messages) == 1
 
 
@@ -143,7 +153,8 @@ def test_only_the_holder_may_hand_over(desk: Desk) -> None:
     """The fence: a worker thought dead that comes back is stopped before the final dot."""
     made = desk.draft()
     queue.send(desk.actor, made.id, delay_s=0)
-    assert lease.take(made.id, "first") and not lease.take(made.id, "second")
+    assert lease.take(made.id, "first")
+    assert not lease.take(made.id, "second")
     with transaction() as session:
         session.get_one(Outbox, made.id).lease_until = utcnow() - timedelta(seconds=1)
     with pytest.raises(LeaseLost):
@@ -157,7 +168,8 @@ def test_only_the_holder_may_hand_over(desk: Desk) -> None:
     with transaction() as session:
         session.get_one(Outbox, made.id).lease_until = utcnow() - timedelta(seconds=1)
     assert not lease.take(made.id, "third")  # handed over: never blindly again
-    assert lease.give_up_lost(made.id) and desk.look(made.id).state == "unknown"
+    assert lease.give_up_lost(made.id)
+    assert desk.look(made.id).state == "unknown"
 
 
 @pytest.mark.slow

@@ -40,7 +40,10 @@ def mail(**fields: str) -> bytes:
         "Message-ID": "<1@saimaa.test>", "Date": "Mon, 02 Mar 2026 12:00:00 +0000",
         "Content-Type": "text/plain; charset=utf-8", **{k.replace("_", "-"): v for k, v in fields.items()},
     }  # fmt: skip
-    return "".join(f"{name}: {value}\r\n" for name, value in head.items() if value).encode() + b"\r\nFirst line\r\n<b>second</b>\r\n"
+    return (
+        "".join(f"{name}: {value}\r\n" for name, value in head.items() if value).encode()
+        + b"\r\nFirst line\r\n<b>second</b>\r\n"
+    )
 
 
 def test_new_draft_takes_the_mailbox_defaults() -> None:
@@ -74,7 +77,9 @@ def test_reply_goes_to_reply_to_and_quotes_text() -> None:
     original = stored(box, mail(Reply_To="Office <office@saimaa.test>", Subject="Re: AW: Certificates"))
     made = draft.new_draft(aino, reply_to_message_id=original.id, mode="reply")
     assert (made.to, made.cc, made.subject) == ("Office <office@saimaa.test>", "", "Re: Certificates")
-    assert made.quoted and "First line" in made.html and "&lt;b&gt;second&lt;/b&gt;" in made.html
+    assert made.quoted
+    assert "First line" in made.html
+    assert "&lt;b&gt;second&lt;/b&gt;" in made.html
     assert "2 Mar 2026, 12:00, Mika wrote:" in made.html
     assert (made.reply_to_message_id, made.thread_id) == (original.id, original.thread_id)
 
@@ -113,7 +118,8 @@ def test_forward_carries_the_files() -> None:
     made = draft.new_draft(aino, reply_to_message_id=stored(box, raw).id, mode="forward")
     assert (made.to, made.subject) == ("", "Fwd: Certificates")
     assert [(f.filename, f.content_type, f.size) for f in made.attachments] == [("a.pdf", "application/pdf", 4)]
-    assert "From: Mika &lt;mika@saimaa.test&gt;" in made.html and "See the file" in made.html
+    assert "From: Mika &lt;mika@saimaa.test&gt;" in made.html
+    assert "See the file" in made.html
     without = draft.detach(aino, made.id, 1)
     assert without.attachments == ()
     with pytest.raises(NotFound):
@@ -131,7 +137,8 @@ def test_colleagues_shared_message_is_answered_from_ones_own_mailbox() -> None:
     for message in (shared, private):
         link.link_thread(aino, message.thread_id, person_id=person.card.id)
     made = draft.new_draft(noor, reply_to_message_id=shared.id, mode="reply")
-    assert made.mailbox_id == own and made.thread_id is None
+    assert made.mailbox_id == own
+    assert made.thread_id is None
     with pytest.raises(NotFound):
         draft.new_draft(noor, reply_to_message_id=private.id, mode="reply")
 
@@ -142,10 +149,12 @@ def test_what_is_typed_is_kept_until_it_is_right() -> None:
     a_mailbox(aino)
     made = draft.new_draft(aino)
     saved = draft.save(aino, made.id, DraftInput(made.mailbox_id, to="mika@", subject="x\r\nBcc: e@e.test"))
-    assert saved.to == "mika@" and saved.subject == "x Bcc: e@e.test"
+    assert saved.to == "mika@"
+    assert saved.subject == "x Bcc: e@e.test"
     with pytest.raises(UserError) as caught:
         queue.send(aino, made.id)
-    assert caught.value.code == "outbox.bad_address" and "mika@" in caught.value.sentence
+    assert caught.value.code == "outbox.bad_address"
+    assert "mika@" in caught.value.sentence
 
 
 @pytest.mark.parametrize(
@@ -169,8 +178,11 @@ def test_undo_brings_the_draft_back_and_sending_again_makes_a_new_message() -> N
     made = draft.new_draft(aino, to="a@b.test")
     draft.save(aino, made.id, DraftInput(made.mailbox_id, to="a@b.test", subject="s"))
     queued = queue.send(aino, made.id)
-    assert queued.state == "queued" and queued.send_at is not None and queued.send_at > utcnow()
-    assert queue.list_drafts(aino) == () and [v.id for v in queue.list_outbox(aino)] == [made.id]
+    assert queued.state == "queued"
+    assert queued.send_at is not None
+    assert queued.send_at > utcnow()
+    assert queue.list_drafts(aino) == ()
+    assert [v.id for v in queue.list_outbox(aino)] == [made.id]
     with pytest.raises(UserError):
         draft.save(aino, made.id, DraftInput(made.mailbox_id))
     assert queue.undo(aino, made.id).state == "draft"
@@ -196,7 +208,9 @@ def test_attachments_have_a_limit_and_safe_names() -> None:
     made = draft.new_draft(aino)
     saved = draft.attach(aino, made.id, "../..\\evil\r\nBcc: x.pdf", "message/rfc822\r\nX: y", b"1")
     (file,) = saved.attachments
-    assert "/" not in file.filename and "\n" not in file.filename and file.content_type == "application/octet-stream"
+    assert "/" not in file.filename
+    assert "\n" not in file.filename
+    assert file.content_type == "application/octet-stream"
     with pytest.raises(UserError) as caught:
         draft.attach(aino, made.id, "big", "text/plain", b"x" * draft.MAX_ATTACHED)
     assert caught.value.code == "outbox.too_large"
@@ -210,7 +224,8 @@ def test_complete_finds_persons_by_name_and_address() -> None:
         ("Mika Aaltonen", "mika@saimaa.test", mika.card.id)
     ]
     assert draft.complete(aino, "MIKA@")[0].address == "mika@saimaa.test"
-    assert [v.name for v in draft.complete(aino, "100%")] == ["100%"] and draft.complete(aino, "%") == ()
+    assert [v.name for v in draft.complete(aino, "100%")] == ["100%"]
+    assert draft.complete(aino, "%") == ()
     assert draft.complete(aino, " ") == ()
 
 
@@ -249,7 +264,8 @@ def test_somebody_elses_draft_is_not_found(verb: str, admin: bool) -> None:
     made = draft.new_draft(aino, mailbox_id=a_mailbox(aino), to="a@b.test")
     with pytest.raises(NotFound):
         VERBS[verb](other, made)
-    assert queue.list_drafts(other) == () and queue.list_outbox(other) == ()
+    assert queue.list_drafts(other) == ()
+    assert queue.list_outbox(other) == ()
     assert draft.get(aino, made.id).state == "draft"
 
 

@@ -24,7 +24,9 @@ from mailcrm.services.mail import threads
 from mailcrm.services.tracking import record, report, tokens
 from tests.builders import a_mailbox, a_message, a_user
 
-CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36"
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36"
+)
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 APPLE = "Mozilla/5.0"
 
@@ -47,7 +49,9 @@ class Sent:
             session.flush()
             self.nonce, self.id = row.nonce, row.id or 0
             for position in (1, 2, 3):
-                session.add(TrackedLink(tracked_id=self.id, position=position, url=f"https://x.test/{position}?a=ü", text="l"))
+                session.add(
+                    TrackedLink(tracked_id=self.id, position=position, url=f"https://x.test/{position}?a=ü", text="l")
+                )
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
         async def ask() -> httpx.Response:
@@ -91,9 +95,12 @@ def test_an_open_fills_the_mark_and_rings_the_bell(sent: Sent) -> None:
     """T05, T08."""
     answer = sent.open()
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, PIXEL, "image/gif")
-    assert len(PIXEL) == 43 and "no-store" in answer.headers["cache-control"] and "set-cookie" not in answer.headers
+    assert len(PIXEL) == 43
+    assert "no-store" in answer.headers["cache-control"]
+    assert "set-cookie" not in answer.headers
     row = sent.row()
-    assert (row.opens, row.clicks) == (1, 0) and row.first_opened_at == row.last_opened_at is not None
+    assert (row.opens, row.clicks) == (1, 0)
+    assert row.first_opened_at == row.last_opened_at is not None
     (note,) = notifications.list_notifications(sent.actor)
     assert (note.kind, note.title, note.detail, note.count, note.thread_id) == (
         "open", "Mika", "Calibration certificates", 1, sent.thread_id,
@@ -101,7 +108,8 @@ def test_an_open_fills_the_mark_and_rings_the_bell(sent: Sent) -> None:
     with reading() as session:
         assert {"tracking", "notifications"} <= set(session.exec(select(LiveEvent.topic)))
     (message,) = threads.open_thread(sent.actor, sent.thread_id).messages
-    assert message.tracking is not None and message.tracking.opens == 1
+    assert message.tracking is not None
+    assert message.tracking.opens == 1
 
 
 def test_repeats_join_one_line_until_it_is_read(sent: Sent) -> None:
@@ -112,7 +120,8 @@ def test_repeats_join_one_line_until_it_is_read(sent: Sent) -> None:
     notifications.mark_read(sent.actor)
     sent.open()
     assert [(n.count, n.read) for n in notifications.list_notifications(sent.actor)] == [(1, False), (3, True)]
-    assert notifications.unread_count(sent.actor) == 1 and sent.row().opens == 4
+    assert notifications.unread_count(sent.actor) == 1
+    assert sent.row().opens == 4
     assert notifications.list_notifications(sent.actor, kind="click") == ()
 
 
@@ -120,19 +129,23 @@ def test_no_notification_unless_the_mailbox_wants_it(db: str) -> None:
     """M17, T03: the third switch."""
     sent = Sent(notify=False)
     sent.open()
-    assert notifications.list_notifications(sent.actor) == () and sent.row().opens == 1
+    assert notifications.list_notifications(sent.actor) == ()
+    assert sent.row().opens == 1
 
 
 def test_click_leads_to_the_kept_destination(sent: Sent) -> None:
     """T01; B05: a click implies an open; the redirect is never cached and gives no referrer."""
     answer = sent.click(2)
     assert (answer.status_code, answer.headers["location"]) == (302, "https://x.test/2?a=%C3%BC")
-    assert "no-store" in answer.headers["cache-control"] and answer.headers["referrer-policy"] == "no-referrer"
+    assert "no-store" in answer.headers["cache-control"]
+    assert answer.headers["referrer-policy"] == "no-referrer"
     assert "set-cookie" not in answer.headers
     row = sent.row()
-    assert (row.clicks, row.opens) == (1, 1) and row.first_opened_at == row.last_clicked_at
+    assert (row.clicks, row.opens) == (1, 1)
+    assert row.first_opened_at == row.last_clicked_at
     detail = report.marks(sent.actor, sent.message_id)
-    assert detail.clicks[0].url == "https://x.test/2?a=ü" and detail.clicks[0].agent == "Chrome"
+    assert detail.clicks[0].url == "https://x.test/2?a=ü"
+    assert detail.clicks[0].agent == "Chrome"
     assert "inferred" in detail.limits
     (note,) = notifications.list_notifications(sent.actor, kind="click")
     assert note.params["url"] == "https://x.test/2?a=ü"
@@ -163,7 +176,8 @@ def test_junk_is_refused_alike_and_writes_nothing(sent: Sent, method: str, what:
         valid = sent.request(method, f"{path}{good}{ending}")
         assert (status, content, headers) == (200, valid.content, tuple(sorted(valid.headers.items())))
     else:
-        assert status == 404 and "location" not in dict(headers)
+        assert status == 404
+        assert "location" not in dict(headers)
     record.flush()
     assert [kind for kind in sent.kinds() if kind != "scanner"] == []  # the valid fetch above has the test's own agent
 
@@ -185,9 +199,11 @@ def test_gmail_counts_and_apple_does_not(sent: Sent) -> None:
     """DESIGN, "Settled after drawing"; threat 9: no Gmail open lost, no Apple prefetch shown as a person."""
     sent.open(GMAIL)
     sent.open(APPLE)
-    assert sent.kinds() == ["unknown", "proxy"] and sent.row().opens == 1
+    assert sent.kinds() == ["unknown", "proxy"]
+    assert sent.row().opens == 1
     detail = report.marks(sent.actor, sent.message_id)
-    assert (detail.opens_counted, detail.opens_all) == (1, 2) and "prefetch_not_counted" in detail.limits
+    assert (detail.opens_counted, detail.opens_all) == (1, 2)
+    assert "prefetch_not_counted" in detail.limits
     assert {e.reasons for e in detail.opens} == {("gmail_proxy",), ("apple_prefetch",)}
 
 
@@ -201,7 +217,8 @@ def test_own_views_never_count(sent: Sent) -> None:
     sent.click(cookie=cookie)
     sent.open(referer=f"{config().public_url}/inbox")
     assert sent.kinds() == ["own", "own", "own"]
-    assert (sent.row().opens, sent.row().clicks) == (0, 0) and notifications.list_notifications(sent.actor) == ()
+    assert (sent.row().opens, sent.row().clicks) == (0, 0)
+    assert notifications.list_notifications(sent.actor) == ()
     sent.open(cookie=f"{sessions.cookie_name()}=forged")
     sent.open(referer="https://mail.example/inbox")
     assert sent.kinds()[3:] == ["person", "person"]
@@ -224,14 +241,16 @@ def test_links_outlive_events_and_message(sent: Sent) -> None:
         session.get_one(TrackedMessage, sent.id).message_id = None
         for event in session.exec(select(TrackingEvent)):
             session.delete(event)
-    assert sent.click(1).status_code == 302 and sent.row().clicks == 1
+    assert sent.click(1).status_code == 302
+    assert sent.row().clicks == 1
 
 
 def test_hostile_agents_are_kept_printable_and_short(sent: Sent) -> None:
     sent.open("Mozilla/5.0 \x7f<script>alert(1)</script>" + "a" * 5000)
     with reading() as session:
         (event,) = session.exec(select(TrackingEvent)).all()
-    assert len(event.user_agent) <= record.MAX_AGENT and event.user_agent.isprintable()
+    assert len(event.user_agent) <= record.MAX_AGENT
+    assert event.user_agent.isprintable()
 
 
 def test_no_address_is_stored(sent: Sent) -> None:
@@ -240,7 +259,9 @@ def test_no_address_is_stored(sent: Sent) -> None:
     at = utcnow()
     same = record._network("203.0.113.9", at) == record._network("203.0.113.77", at) != ""
     other = record._network("203.0.113.9", at + timedelta(days=1)) != record._network("203.0.113.9", at)
-    assert same and other and record._network("nonsense", at) == ""
+    assert same
+    assert other
+    assert record._network("nonsense", at) == ""
 
 
 def test_the_thread_writes_by_itself_within_moments(sent: Sent) -> None:
@@ -280,7 +301,9 @@ def test_several_writers_agree(sent: Sent) -> None:
 def test_limits_are_said(db: str) -> None:
     """T06."""
     several = Sent(recipients=2)
-    assert {"several_recipients", "images_blocked", "forwarded"} <= set(report.marks(several.actor, several.message_id).limits)
+    assert {"several_recipients", "images_blocked", "forwarded"} <= set(
+        report.marks(several.actor, several.message_id).limits
+    )
     plain = a_message(a_mailbox(several.actor))
     assert report.marks(several.actor, plain.id or 0).limits == ("not_tracked",)
 

@@ -16,7 +16,9 @@ MAX_RECIPIENTS = 500  # Gmail's and Microsoft's ceiling for one message
 MAX_LOCAL = 64  # octets, RFC 5321 4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 4.5.3.1.2
 
-_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+)*")
+_ATOM = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+)*"
+)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SPACES = re.compile(r"\s+")
 _SEPARATORS = ",;、，；\n"  # the Japanese comma and full-width forms are what an IME gives
@@ -47,7 +49,10 @@ def clean(text: str) -> str:
         " " if char in "\t\r\n\v\f\x85\u2028\u2029" else char
         for char in text
         if char in "\t\r\n\v\f\x85\u2028\u2029"
-        or (unicodedata.category(char) not in ("Cc", "Cs") and char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+        or (
+            unicodedata.category(char) not in ("Cc", "Cs")
+            and char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+        )
     )
     return _SPACES.sub(" ", kept).strip()
 
@@ -86,11 +91,10 @@ def _split(text: str) -> list[str]:
             angle = True
         elif char == ">":
             angle = False
-        elif char in _SEPARATORS:
-            if not angle or char == "\n":
-                pieces.append("".join(current))
-                current, angle = [], False
-                continue
+        elif char in _SEPARATORS and (not angle or char == "\n"):
+            pieces.append("".join(current))
+            current, angle = [], False
+            continue
         current.append(char)
     pieces.append("".join(current))
     return pieces

@@ -35,6 +35,8 @@ _STYLE = (
     "img{max-width:100%}"
 )
 _DATA_IMAGE = re.compile(r'src="data:(image/(?:png|jpeg|gif|webp));base64,([A-Za-z0-9+/=%\s]*)"')
+_MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
+_CID = re.compile(r"[A-Za-z0-9._@+-]{1,200}")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
 
 
@@ -112,7 +114,7 @@ def assert_headers(raw: bytes, names: list[str]) -> None:
         raise Unbuildable("a line of more than 998 octets")
     frame = ["MIME-Version", "Content-Type"]
     parsed = message_from_bytes(raw)
-    found = Counter(name.lower() for name in parsed.keys())
+    found = Counter(name.lower() for name in parsed)
     meant = Counter(name.lower() for name in [*names, *frame])
     found.pop("content-transfer-encoding", None)
     if found != meant or parsed.defects:
@@ -208,6 +210,8 @@ def _text_part(kind: str, content: str) -> bytes:
 
 
 def _file_part(file: File, disposition: str) -> bytes:
+    if not _MEDIA.fullmatch(file.content_type) or (file.content_id and not _CID.fullmatch(file.content_id)):
+        raise headers.Unencodable(f"not a media type or Content-ID: {file.content_type!r} {file.content_id!r}")
     head = f"Content-Type: {file.content_type}{headers.parameter('name', file.filename)}\r\n"
     head += f"Content-Disposition: {disposition}{headers.parameter('filename', file.filename)}\r\n"
     if file.content_id:

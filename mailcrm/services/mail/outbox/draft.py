@@ -245,9 +245,7 @@ def _take_original(actor: Actor, row: Outbox, original: Message, parsed: ParsedM
         row.html = clean_html(quote.quote_reply(parsed, at, language=actor.language, zone=where))
 
 
-def _reply_recipients(
-    parsed: ParsedMessage, own: frozenset[str], to_all: bool
-) -> dict[str, list[tuple[str, str]]]:
+def _reply_recipients(parsed: ParsedMessage, own: frozenset[str], to_all: bool) -> dict[str, list[tuple[str, str]]]:
     """Who a reply goes to: Reply-To or From; one's own message is answered to whom it went."""
     sender = parsed.reply_to or parsed.from_
     from_me = any(each.address.lower() in own for each in parsed.from_)
@@ -281,12 +279,13 @@ def _original_files(raw: bytes, parsed: ParsedMessage) -> list[tuple[str, str, b
     ]
 
 
-def _add_file(
-    session: Session, row: Outbox, filename: str, content_type: str, data: bytes, content_id: str
-) -> None:
+def _add_file(session: Session, row: Outbox, filename: str, content_type: str, data: bytes, content_id: str) -> None:
     have = session.exec(
-        select(func.count(), func.coalesce(func.sum(OutboxAttachment.size), 0), func.coalesce(func.max(OutboxAttachment.n), 0))
-        .where(OutboxAttachment.outbox_id == row.id)
+        select(
+            func.count(),
+            func.coalesce(func.sum(OutboxAttachment.size), 0),
+            func.coalesce(func.max(OutboxAttachment.n), 0),
+        ).where(OutboxAttachment.outbox_id == row.id)
     ).one()
     if have[0] >= MAX_FILES or int(have[1]) + len(data) > MAX_ATTACHED:
         raise UserError("outbox.too_large", most=MAX_ATTACHED // 1024**2)
@@ -308,13 +307,10 @@ def _add_file(
 def _person_address(session: Session, actor: Actor, person_id: int) -> list[tuple[str, str]]:
     person = access.load(session, Person, person_id, access.visible_crm(actor, Person))
     address = session.exec(
-        select(PersonAddress.address)
-        .where(PersonAddress.person_id == person.id)
-        .order_by(col(PersonAddress.position))
+        select(PersonAddress.address).where(PersonAddress.person_id == person.id).order_by(col(PersonAddress.position))
     ).first()
     return [(person.name, address)] if address else []
 
 
 def _typed(text: str) -> list[tuple[str, str]]:
     return [(each.name, each.address) for each in _check(text)]
-

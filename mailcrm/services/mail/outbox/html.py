@@ -23,30 +23,184 @@ CLASSES = (QUOTE_CLASS, "mailcrm-attribution", "mailcrm-signature")
 
 _VOID = frozenset({"br", "hr", "img", "col", "wbr"})
 _BLOCKS = frozenset(
-    "address article blockquote center dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li ol p pre"
-    " section table tbody td tfoot th thead tr ul".split()
+    [
+        "address",
+        "article",
+        "blockquote",
+        "center",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "figcaption",
+        "figure",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    ]
 )
-_TAGS = _BLOCKS | _VOID | frozenset(
-    "a abbr b bdi bdo big caption cite code colgroup del em font i ins kbd mark q s samp small span strike strong sub"
-    " sup tt u var".split()
+_TAGS = (
+    _BLOCKS
+    | _VOID
+    | frozenset(
+        [
+            "a",
+            "abbr",
+            "b",
+            "bdi",
+            "bdo",
+            "big",
+            "caption",
+            "cite",
+            "code",
+            "colgroup",
+            "del",
+            "em",
+            "font",
+            "i",
+            "ins",
+            "kbd",
+            "mark",
+            "q",
+            "s",
+            "samp",
+            "small",
+            "span",
+            "strike",
+            "strong",
+            "sub",
+            "sup",
+            "tt",
+            "u",
+            "var",
+        ]
+    )
 )
 _DROPPED = frozenset(
-    "applet audio base button canvas datalist embed frame frameset head iframe input link math meta noembed noframes"
-    " noscript object option script select source style svg template textarea title track video".split()
+    [
+        "applet",
+        "audio",
+        "base",
+        "button",
+        "canvas",
+        "datalist",
+        "embed",
+        "frame",
+        "frameset",
+        "head",
+        "iframe",
+        "input",
+        "link",
+        "math",
+        "meta",
+        "noembed",
+        "noframes",
+        "noscript",
+        "object",
+        "option",
+        "script",
+        "select",
+        "source",
+        "style",
+        "svg",
+        "template",
+        "textarea",
+        "title",
+        "track",
+        "video",
+    ]
 )
 _ATTRIBUTES = frozenset(
-    "align alt bgcolor border cellpadding cellspacing color colspan dir face height lang rowspan size start title"
-    " type valign width".split()
+    [
+        "align",
+        "alt",
+        "bgcolor",
+        "border",
+        "cellpadding",
+        "cellspacing",
+        "color",
+        "colspan",
+        "dir",
+        "face",
+        "height",
+        "lang",
+        "rowspan",
+        "size",
+        "start",
+        "title",
+        "type",
+        "valign",
+        "width",
+    ]
 )
 _LINK = re.compile(r"(?:https?://|mailto:|tel:)\S", re.IGNORECASE)
 _IMAGE = re.compile(r"https?://\S|cid:\S|data:image/(?:png|jpeg|gif|webp);base64,", re.IGNORECASE)
 _STYLE = re.compile(r"\s*([a-z-]{2,40})\s*:\s*([^;{}<>\\@]{1,200}?)\s*", re.IGNORECASE)
 _STYLES = frozenset(
-    "background-color border border-bottom border-collapse border-color border-left border-radius border-right"
-    " border-spacing border-style border-top border-width color direction font font-family font-size font-style"
-    " font-weight height letter-spacing line-height list-style-type margin margin-bottom margin-left margin-right"
-    " margin-top max-width min-width padding padding-bottom padding-left padding-right padding-top text-align"
-    " text-decoration text-indent text-transform vertical-align white-space width word-break".split()
+    [
+        "background-color",
+        "border",
+        "border-bottom",
+        "border-collapse",
+        "border-color",
+        "border-left",
+        "border-radius",
+        "border-right",
+        "border-spacing",
+        "border-style",
+        "border-top",
+        "border-width",
+        "color",
+        "direction",
+        "font",
+        "font-family",
+        "font-size",
+        "font-style",
+        "font-weight",
+        "height",
+        "letter-spacing",
+        "line-height",
+        "list-style-type",
+        "margin",
+        "margin-bottom",
+        "margin-left",
+        "margin-right",
+        "margin-top",
+        "max-width",
+        "min-width",
+        "padding",
+        "padding-bottom",
+        "padding-left",
+        "padding-right",
+        "padding-top",
+        "text-align",
+        "text-decoration",
+        "text-indent",
+        "text-transform",
+        "vertical-align",
+        "white-space",
+        "width",
+        "word-break",
+    ]
 )
 _STYLE_FORBIDDEN = re.compile(r"url|expression|image|attr|var\s*\(|env\s*\(|/\*|&", re.IGNORECASE)
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -80,7 +80,7 @@ def mark_handed_over(outbox_id: int, owner: str) -> None:
 
 
 @contextmanager
-def kept(outbox_id: int, owner: str) -> Iterator[None]:
+def kept(outbox_id: int, owner: str) -> Generator[None]:
     """Renew the lease in the background while the block runs (a slow server may take minutes)."""
     done = threading.Event()
 

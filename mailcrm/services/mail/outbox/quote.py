@@ -1,4 +1,4 @@
-"""The quoted original in a reply or a forward, its attribution line, and the subject. Pure.
+"""The quoted original in a reply or a forward, its attribution line, and the subject. No database, no clock.
 
 The quote is made of the original's text, so nothing of a stranger's HTML gets into the composer or on to the next
 recipient. It sits in `<blockquote class="mailcrm-quote">`: tracking leaves it alone.
@@ -18,7 +18,9 @@ from mailcrm.services.mail.parse.values import ParsedMessage
 
 MAX_LINES = 3000
 MAX_QUOTE = 100_000  # characters; a longer original is cut, the whole of it stays in the thread
-_PREFIXES = re.compile(r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ref|返信|回复|回覆|答复)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE)
+_PREFIXES = re.compile(
+    r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ref|返信|回复|回覆|答复)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE
+)
 _FORWARDS = re.compile(r"^\s*(?:(?:fwd?|wg|tr|転送|转发|轉寄)\s*[:：]\s*)+", re.IGNORECASE)
 
 
@@ -36,10 +38,7 @@ def quote_reply(parsed: ParsedMessage, at: datetime, *, language: str, zone: tzi
     """Return an empty paragraph to write in, the attribution line and the quoted original."""
     who = parsed.from_[0].name or parsed.from_[0].address if parsed.from_ else ""
     line = gettext(language, "On {when}, {name} wrote:", when=_when(at, language, zone), name=clean(who))
-    return (
-        '<p dir="auto"><br></p>'
-        f'<p dir="auto" class="mailcrm-attribution">{escape(line)}</p>{_block(parsed.text)}'
-    )
+    return f'<p dir="auto"><br></p><p dir="auto" class="mailcrm-attribution">{escape(line)}</p>{_block(parsed.text)}'
 
 
 def quote_forward(parsed: ParsedMessage, at: datetime, *, language: str, zone: tzinfo) -> str:
@@ -69,4 +68,6 @@ def _people(addresses: tuple[object, ...]) -> str:
 
 
 def _when(at: datetime, language: str, zone: tzinfo) -> str:
-    return format_datetime(at.astimezone(zone), "d MMM y, HH:mm" if language != "ja" else "y年M月d日 H:mm", locale=language)
+    return format_datetime(
+        at.astimezone(zone), "d MMM y, HH:mm" if language != "ja" else "y年M月d日 H:mm", locale=language
+    )

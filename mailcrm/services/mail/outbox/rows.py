@@ -56,7 +56,9 @@ def view(session: Session, actor: Actor, row: Outbox) -> DraftView:
         sent_at=row.sent_at,
         next_try_at=row.next_try_at,
         updated_at=row.updated_at,
-        attachments=tuple(DraftAttachment(f.n, f.filename, f.content_type, f.size, f.inline) for f in files(session, row.id or 0)),
+        attachments=tuple(
+            DraftAttachment(f.n, f.filename, f.content_type, f.size, f.inline) for f in files(session, row.id or 0)
+        ),
         quoted=f'class="{QUOTE_CLASS}"' in row.html,
         recipients=tuple(RecipientView(r.role, r.name, r.address, r.state, r.reply_text) for r in found),
         untracked=untracked_recipients(session, [r.address for r in found]),
@@ -103,7 +105,7 @@ def keep_blob(session: Session, data: bytes) -> str:
 
 def media_type(text: str) -> str:
     """Return a safe type/subtype, application/octet-stream when it is none or would be read as part of the message."""
-    found = text.split(";")[0].strip().lower()
+    found = text.split(";", maxsplit=1)[0].strip().lower()
     if not _MEDIA.fullmatch(found) or found.startswith(("multipart/", "message/")):
         return "application/octet-stream"
     return found

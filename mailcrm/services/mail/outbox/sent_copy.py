@@ -22,7 +22,9 @@ from mailcrm.services.mail import blobs, mailboxes
 from mailcrm.services.mail.imap import client
 from mailcrm.services.mail.outbox import lease
 
-SELF_SAVING = frozenset({"gmail", "google", "microsoft", "outlook", "office365", "netease", "163", "126", "yeah", "zoho"})
+SELF_SAVING = frozenset(
+    {"gmail", "google", "microsoft", "outlook", "office365", "netease", "163", "126", "yeah", "zoho"}
+)
 PROBE_S = (0.0, 1.0, 1.0, 2.0)  # waits before looks in Sent, for servers that file copies themselves
 MAX_TRIES = 10
 BACKOFF_S = 30.0
@@ -62,9 +64,7 @@ def is_on_server(outbox_id: int) -> bool:
     job = _load(outbox_id, ("sent", "all"))
     with reading() as session:
         known = session.exec(
-            select(Message.id).where(
-                Message.mailbox_id == job.mailbox_id, Message.rfc_message_id == job.rfc_message_id
-            )
+            select(Message.id).where(Message.mailbox_id == job.mailbox_id, Message.rfc_message_id == job.rfc_message_id)
         ).first()
     if known is not None:
         return True
@@ -146,7 +146,7 @@ def _load(outbox_id: int, roles: tuple[str, ...]) -> _Job:
                 col(Folder.selectable).is_(True),
             )
         ).all()
-        names = tuple(name for name, role in sorted(found, key=lambda each: roles.index(each[1])))
+        names = tuple(each[0] for each in sorted(found, key=lambda each: roles.index(each[1])))
         return _Job(
             mailbox_id=row.mailbox_id,
             rfc_message_id=row.rfc_message_id,

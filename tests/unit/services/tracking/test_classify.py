@@ -14,7 +14,9 @@ MEANING = {
     "proxied_open": "counted", "human_open": "counted", "human_click": "counted",
     "machine_open": "machine", "machine_click": "machine", "ignore": "ignored",
 }  # fmt: skip
-CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36"
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36"
+)
 
 
 def outcome(verdict: Verdict) -> str:
@@ -46,7 +48,8 @@ def load(corpora: Path, name: str) -> list[dict[str, Any]]:
 def test_all_scenarios_of_proxies_and_scanners(corpora: Path) -> None:
     cases = load(corpora, "mail_proxy_scenarios")
     wrong = [case["id"] for case in cases if outcome(classify(facts_of(case))) != MEANING[case["expected_class"]]]
-    assert len(cases) == 48 and wrong == []
+    assert len(cases) == 48
+    assert wrong == []
 
 
 def test_crawlers_are_machines_and_browsers_are_people(corpora: Path) -> None:
@@ -62,11 +65,19 @@ def test_crawlers_are_machines_and_browsers_are_people(corpora: Path) -> None:
 @pytest.mark.parametrize(
     ("agent", "kind", "reason"),
     [
-        ("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)", "unknown", "gmail_proxy"),
+        (
+            "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+            "unknown",
+            "gmail_proxy",
+        ),
         ("Mozilla/5.0", "proxy", "apple_prefetch"),
         ("mailcrm-image-proxy/1.0", "own", "own_view"),
         (CHROME, "person", "agent_of_person"),
-        ("Mozilla/5.0 (Linux; Android 11; CUBOT X30) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36", "person", "agent_of_person"),
+        (
+            "Mozilla/5.0 (Linux; Android 11; CUBOT X30) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36",
+            "person",
+            "agent_of_person",
+        ),
         ("curl/8.4.0", "scanner", "agent"),
         ("", "scanner", "no_agent"),
     ],
@@ -94,4 +105,5 @@ def test_a_check_just_before_a_click_leaves_one_click() -> None:
 
 def test_names_the_program_where_it_can() -> None:
     assert agent_name("… (via ggpht.com GoogleImageProxy)") == "Gmail"
-    assert agent_name("Thunderbird/115") == "Thunderbird" and agent_name("x") == ""
+    assert agent_name("Thunderbird/115") == "Thunderbird"
+    assert agent_name("x") == ""

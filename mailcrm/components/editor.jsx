@@ -80,7 +80,8 @@ export function MailEditor({ initialHtml, labels, onSave, autofocus }) {
       <div className="composer-main" onClick={(event) => event.target === event.currentTarget && editor?.commands.focus("end")}>
         <EditorContent editor={editor} />
       </div>
-      <input type="hidden" name="html" ref={hidden} defaultValue={initialHtml || ""} />
+      {/* not a hidden input: React would put its first value back whenever this renders again */}
+      <textarea name="html" ref={hidden} defaultValue={initialHtml || ""} readOnly hidden aria-hidden="true" tabIndex={-1} />
       <div className="composer-tools" role="toolbar" aria-label={labels.tools}>
         <Tool name="bold" label={labels.bold} active={!!is.bold} onUse={run((chain) => chain.toggleBold())} />
         <Tool name="italic" label={labels.italic} active={!!is.italic} onUse={run((chain) => chain.toggleItalic())} />

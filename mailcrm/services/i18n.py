@@ -77,8 +77,8 @@ def sentence_of(code: str, language: str, **params: object) -> str:
     """Return the sentence of an error code, as it arrives in a redirect; unknown codes get the general one."""
     msgid = SENTENCES.get(code, SENTENCES["internal"])
     try:
-        return gettext(language, msgid, **params)
-    except (KeyError, IndexError):
+        return gettext(language, msgid).format(**params)
+    except (KeyError, IndexError, ValueError):
         return gettext(language, SENTENCES["internal"])
 
 

@@ -31,6 +31,7 @@ MODES = ("new", "reply", "reply_all", "forward")
 FIELDS = ("to", "cc", "bcc", "subject")
 QUOTE_SHOWN = 2_000  # characters; the whole quote stays on the server
 _QUOTE = re.compile(r'<p[^>]*class="mailcrm-attribution"|<blockquote[^>]*class="mailcrm-quote"')
+_EMPTY = re.compile(r"(?:<p[^>]*>(?:<br[^>]*>)?</p>\s*)*")
 _BREAK = re.compile(r"<br[^>]*>|</p>|</div>|</blockquote>")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -81,6 +82,7 @@ class ComposerState(rx.State):
     _quote: str = ""
     _typed: dict[str, str] = {}
     _deal_id: int | None = None
+    _untouched: bool = False
 
     @rx.event
     async def compose(self):
@@ -117,6 +119,7 @@ class ComposerState(rx.State):
         if field not in FIELDS or not self.draft_id:
             return
         self._typed = {**self._typed, field: as_text(value, 4_000)}
+        self.wrong, self.bad = "", []
         await self._save()
 
     @rx.event
@@ -202,8 +205,11 @@ class ComposerState(rx.State):
 
     @rx.event
     async def close(self):
-        """Close and keep the draft."""
+        """Close and keep the draft; one that nobody wrote in is not kept."""
+        untouched, draft_id = self._untouched, self.draft_id
         self._shut()
+        if untouched:
+            await asyncio.to_thread(drafts.discard, await actor_of(self), draft_id)
 
     @rx.event
     async def discard(self):
@@ -221,6 +227,7 @@ class ComposerState(rx.State):
             return [rx.toast(said), rx.redirect(routes.SETTINGS_SYNC)]
         view = await asyncio.to_thread(drafts.new_draft, actor, **wanted)
         await self._take(actor, view, place)
+        self._untouched = True
         return None
 
     async def _take(self, actor: Actor, view: Any, place: str) -> None:
@@ -239,6 +246,7 @@ class ComposerState(rx.State):
             for each in view.attachments
             if not each.inline
         ]
+        self._untouched = False
         self.title = view.subject or gettext(actor.language, "New email")
         self.bad, self.saved, self.sending = [], "", False
         self.wrong = i18n.sentence_of(view.error_code, actor.language, **view.error_params) if view.error_code else ""
@@ -257,6 +265,7 @@ class ComposerState(rx.State):
         return not self.wrong
 
     async def _save(self) -> None:
+        self._untouched = False
         actor = await actor_of(self)
         said = {name: self._typed.get(name, getattr(self, name)) for name in FIELDS}
         entered = DraftInput(
@@ -283,7 +292,8 @@ def split_quote(html: str) -> tuple[str, str]:
     The editor would drop the quote's class, and with it the mark that keeps tracking away from a stranger's links.
     """
     found = _QUOTE.search(html)
-    return (html[: found.start()], html[found.start() :]) if found else (html, "")
+    written, quote = (html[: found.start()], html[found.start() :]) if found else (html, "")
+    return ("" if _EMPTY.fullmatch(written) else written), quote
 
 
 def quote_text(html: str) -> str:

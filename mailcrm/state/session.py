@@ -65,6 +65,8 @@ class Gate(Middleware):
 
     async def preprocess(self, app: rx.App, state: Any, event: Event) -> Any:
         """Check the cookie; on a change of user forget the tab's state; without a session send to sign-in."""
+        if event.name.endswith(".setvar"):  # Reflex adds it to every state; nothing of ours needs it
+            return rx.state.StateUpdate(delta={}, events=[])
         actor = await asyncio.to_thread(sessions.actor_of_cookie, state.router.headers.cookie or "")
         session = await state.get_state(SessionState)
         before = session._actor

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, Text, and_, case, cast, func, literal, or_, union
+from sqlalchemy import CTE, ColumnElement, HasCTE, Subquery, Text, and_, case, cast, func, literal, or_, union
 from sqlmodel import Session, col, select
 
 from mailcrm.models import (
@@ -71,7 +71,7 @@ def organization_timeline(
         deals = pick(Deal.id).where(col(Deal.organization_id) == organization_id, access.visible_crm(actor, Deal))
         of_people = linked.messages("person", [found[0] for found in rows(session, people)]).subquery()
         of_deals = linked.messages("deal", [found[0] for found in rows(session, deals)]).subquery()
-        ids = union(pick(of_people.c.message_id), pick(of_deals.c.message_id)).subquery()
+        ids = _kept(union(pick(of_people.c.message_id), pick(of_deals.c.message_id)))
         return _page(session, actor, ids, [_created(row.created_at, organization_id)], limit, cursor)
 
 
@@ -87,15 +87,20 @@ def recent_of_person(session: Session, actor: Actor, person_id: int, limit: int)
     return _page(session, actor, _ids("person", [person_id]), [], limit, None, marks=False).items
 
 
-def _ids(kind: str, target_ids: Sequence[int]) -> Subquery:
+def _ids(kind: str, target_ids: Sequence[int]) -> CTE:
     found = linked.messages(kind, target_ids).subquery()
-    return pick(found.c.message_id).distinct().subquery()
+    return _kept(pick(found.c.message_id))
+
+
+def _kept(statement: HasCTE) -> CTE:
+    """Found once, then looked up by id: without statistics PostgreSQL would find them again for each message."""
+    return statement.cte().prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def _page(
     session: Session,
     actor: Actor,
-    ids: Subquery,
+    ids: CTE,
     events: list[_Keyed],
     limit: int,
     cursor: str | None,
@@ -117,7 +122,7 @@ def _page(
     )
 
 
-def _one_copy_each(actor: Actor, ids: Subquery) -> Subquery:
+def _one_copy_each(actor: Actor, ids: CTE) -> Subquery:
     """The visible messages among `ids`, one copy of each Message-ID: own before others', then the oldest row."""
     name = func.coalesce(col(Message.rfc_message_id), literal("id:") + cast(col(Message.id), Text))
     own_first = case((col(Message.user_id) == actor.user_id, 0), else_=1)
@@ -125,15 +130,17 @@ def _one_copy_each(actor: Actor, ids: Subquery) -> Subquery:
         pick(
             col(Message.id).label("id"),
             col(Message.sort_at).label("sort_at"),
+            col(Message.subject).label("subject"),
             func.row_number().over(partition_by=name, order_by=(own_first, col(Message.id))).label("copy"),
         )
-        .where(col(Message.id).in_(pick(ids.c.message_id)), access.visible_message(actor))
+        .join(ids, ids.c.message_id == col(Message.id))
+        .where(access.visible_message(actor))
         .subquery()
     )
-    return pick(ranked.c.id, ranked.c.sort_at).where(ranked.c.copy == 1).subquery()
+    return pick(ranked.c.id, ranked.c.sort_at, ranked.c.subject).where(ranked.c.copy == 1).subquery()
 
 
-def _messages(session: Session, actor: Actor, ids: Subquery, after: _Key | None, limit: int) -> list[_Keyed]:
+def _messages(session: Session, actor: Actor, ids: CTE, after: _Key | None, limit: int) -> list[_Keyed]:
     one = _one_copy_each(actor, ids)
     statement = pick(one.c.id).order_by(one.c.sort_at.desc(), one.c.id.desc()).limit(limit)
     chosen = [row[0] for row in rows(session, _below(statement, one.c.sort_at, one.c.id, MESSAGE, after))]
@@ -144,7 +151,7 @@ def _messages(session: Session, actor: Actor, ids: Subquery, after: _Key | None,
     ]
 
 
-def _marks(session: Session, actor: Actor, ids: Subquery, after: _Key | None, limit: int) -> list[_Keyed]:
+def _marks(session: Session, actor: Actor, ids: CTE, after: _Key | None, limit: int) -> list[_Keyed]:
     """The last open and the last click of each tracked message that the viewer sees."""
     one = _one_copy_each(actor, ids)
     found: list[_Keyed] = []
@@ -153,14 +160,14 @@ def _marks(session: Session, actor: Actor, ids: Subquery, after: _Key | None, li
         (CLICKED, "clicked", col(TrackedMessage.last_clicked_at), col(TrackedMessage.clicks)),
     ):
         statement = (
-            pick(moment, Message.id, Message.subject, count)
-            .join(one, one.c.id == col(Message.id))
-            .join(TrackedMessage, col(TrackedMessage.message_id) == col(Message.id))
+            pick(moment, one.c.id, one.c.subject, count)
+            .select_from(one)
+            .join(TrackedMessage, col(TrackedMessage.message_id) == one.c.id)
             .where(moment.is_not(None), count > 0)
-            .order_by(moment.desc(), col(Message.id).desc())
+            .order_by(moment.desc(), one.c.id.desc())
             .limit(limit)
         )
-        for at, message_id, subject, times in rows(session, _below(statement, moment, Message.id, place, after)):
+        for at, message_id, subject, times in rows(session, _below(statement, moment, one.c.id, place, after)):
             found.append(_event(place, at, message_id, "tracking", code, {"subject": subject, "count": times}))
     return found
 

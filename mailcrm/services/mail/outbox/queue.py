@@ -16,6 +16,7 @@ from mailcrm.models import Mailbox, Outbox, OutboxRecipient, utcnow
 from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
+from mailcrm.services.jobs import queue as jobs
 from mailcrm.services.mail.outbox import rows
 from mailcrm.services.mail.outbox.addresses import MAX_RECIPIENTS, ascii_domain, is_address
 from mailcrm.services.mail.outbox.html import is_empty
@@ -59,7 +60,10 @@ def send(
         row.updated_at = now
         audit.record(session, actor, "send", "outbox", row.id)
         live.hint(session, actor.user_id, "outbox", row.id)
-        return rows.view(session, actor, row)
+        view = rows.view(session, actor, row)
+    if view.send_at is not None and view.send_at <= now:
+        jobs.enqueue("deliver")  # later ones are found by the sweep
+    return view
 
 
 def undo(actor: Actor, outbox_id: int) -> DraftView:
@@ -103,7 +107,9 @@ def retry(actor: Actor, outbox_id: int) -> DraftView:
         row.updated_at = now
         audit.record(session, actor, "retry_send", "outbox", row.id)
         live.hint(session, actor.user_id, "outbox", row.id)
-        return rows.view(session, actor, row)
+        view = rows.view(session, actor, row)
+    jobs.enqueue("deliver")
+    return view
 
 
 def list_drafts(actor: Actor) -> tuple[DraftView, ...]:

@@ -9,7 +9,9 @@ from mailcrm.endpoints.origin import allowed_origins
 config = rx.Config(
     app_name="mailcrm",
     redis_url=settings().redis_url or None,
-    state_manager_mode=rx.constants.StateManagerMode.REDIS if settings().redis_url else rx.constants.StateManagerMode.MEMORY,
+    state_manager_mode=rx.constants.StateManagerMode.REDIS
+    if settings().redis_url
+    else rx.constants.StateManagerMode.MEMORY,
     cors_allowed_origins=list(allowed_origins(settings().public_url)),  # default is "*", the socket included (F16)
     trusted_proxy_hops=settings().proxy_hops,
     telemetry_enabled=False,

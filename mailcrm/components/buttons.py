@@ -27,7 +27,9 @@ def soft(*children: Any, **props: Any) -> rx.Component:
 def icon_button(name: str, label: rx.Var[str], **props: Any) -> rx.Component:
     """A button that is only an icon; `label` is read aloud and shown on hover."""
     props.setdefault("type", "button")
-    return rx.el.button(icon(name), class_name="icon-btn " + props.pop("cls", ""), aria_label=label, title=label, **props)
+    return rx.el.button(
+        icon(name), class_name="icon-btn " + props.pop("cls", ""), aria_label=label, title=label, **props
+    )
 
 
 def icon_link(name: str, label: rx.Var[str], href: Any, **props: Any) -> rx.Component:

@@ -24,7 +24,10 @@ def docked() -> rx.Component:
 
 def in_place() -> rx.Component:
     """Return the composer inside a record's page, when it is open there."""
-    return rx.cond(ComposerState.place == "record", rx.el.section(_composer(), class_name="composer-in", aria_label=tr("New email")))
+    return rx.cond(
+        ComposerState.place == "record",
+        rx.el.section(_composer(), class_name="composer-in", aria_label=tr("New email")),
+    )
 
 
 def _composer() -> rx.Component:
@@ -55,8 +58,16 @@ def _composer() -> rx.Component:
         rx.cond(
             ComposerState.show_cc,
             rx.fragment(
-                rx.el.div(rx.el.label(tr("Cc"), html_for="compose-cc"), _line("cc", ComposerState.cc), class_name="composer-line"),
-                rx.el.div(rx.el.label(tr("Bcc"), html_for="compose-bcc"), _line("bcc", ComposerState.bcc), class_name="composer-line"),
+                rx.el.div(
+                    rx.el.label(tr("Cc"), html_for="compose-cc"),
+                    _line("cc", ComposerState.cc),
+                    class_name="composer-line",
+                ),
+                rx.el.div(
+                    rx.el.label(tr("Bcc"), html_for="compose-bcc"),
+                    _line("bcc", ComposerState.bcc),
+                    class_name="composer-line",
+                ),
             ),
         ),
         rx.el.div(
@@ -68,7 +79,11 @@ def _composer() -> rx.Component:
         rx.el.div(
             rx.cond(
                 ComposerState.deal != "",
-                rx.el.span(icon("circle-dollar-sign", size=14), rx.el.span(ComposerState.deal, class_name="cut", dir="auto"), class_name="chip chip-lg"),
+                rx.el.span(
+                    icon("circle-dollar-sign", size=14),
+                    rx.el.span(ComposerState.deal, class_name="cut", dir="auto"),
+                    class_name="chip chip-lg",
+                ),
             ),
             rx.el.button(
                 rx.cond(ComposerState.visibility == "shared", icon("users-round", size=14), icon("lock", size=14)),
@@ -104,12 +119,18 @@ def _composer() -> rx.Component:
             (ComposerState.untracked != "") & (ComposerState.track_opens | ComposerState.track_clicks),
             rx.el.p(
                 icon("shield-question-mark", size=14),
-                tr("{names} did not agree to tracking, so this email goes out untracked.", names=ComposerState.untracked),
+                tr(
+                    "{names} did not agree to tracking, so this email goes out untracked.",
+                    names=ComposerState.untracked,
+                ),
                 class_name="banner banner-warn composer-consent",
                 role="status",
             ),
         ),
-        rx.cond(ComposerState.wrong != "", rx.el.div(wrong(ComposerState.wrong, data_testid="compose-error"), style={"padding": "6px 16px"})),
+        rx.cond(
+            ComposerState.wrong != "",
+            rx.el.div(wrong(ComposerState.wrong, data_testid="compose-error"), style={"padding": "6px 16px"}),
+        ),
         rx.el.footer(
             button(
                 rx.cond(ComposerState.sending, icon("loader-circle", cls="spin"), icon("send")),
@@ -121,7 +142,13 @@ def _composer() -> rx.Component:
                 custom_attrs={"data-key": "send"},
             ),
             _toggle("eye", tr("Opens"), ComposerState.track_opens, ComposerState.toggle_opens, "compose-track-opens"),
-            _toggle("mouse-pointer-click", tr("noun|Links"), ComposerState.track_clicks, ComposerState.toggle_clicks, "compose-track-clicks"),
+            _toggle(
+                "mouse-pointer-click",
+                tr("noun|Links"),
+                ComposerState.track_clicks,
+                ComposerState.toggle_clicks,
+                "compose-track-clicks",
+            ),
             rx.el.span(class_name="grow"),
             rx.el.span(kbd("Ctrl ↵"), tr("to send"), class_name="row gap4 t1 dim not-phone"),
             icon_button("trash-2", tr("Discard draft"), on_click=ComposerState.discard, data_testid="compose-discard"),
@@ -152,7 +179,7 @@ def _line(name: str, value: rx.Var[str], *, testid: str = "", bold: bool = False
 
 def _from() -> rx.Component:
     return rx.el.select(
-        rx.foreach(ComposerState.mailboxes, lambda each: _option(each)),
+        rx.foreach(ComposerState.mailboxes, _option),
         value=ComposerState.from_id.to_string(),
         on_change=ComposerState.choose_from,
         aria_label=tr("From"),
@@ -180,5 +207,8 @@ def _toggle(name: str, label: rx.Var[str], on: rx.Var[bool], act: rx.EventHandle
 
 def _file(row: rx.Var[DraftFile]) -> rx.Component:
     return rx.el.li(
-        icon("file-text"), rx.el.span(row.name, class_name="cut grow", dir="auto"), rx.el.span(row.size, class_name="t1 dim num"), class_name="file"
+        icon("file-text"),
+        rx.el.span(row.name, class_name="cut grow", dir="auto"),
+        rx.el.span(row.size, class_name="t1 dim num"),
+        class_name="file",
     )

@@ -17,7 +17,10 @@ def deal_panel() -> rx.Component:
     return rx.el.aside(
         rx.el.header(
             rx.el.h2(tr("Linked to"), class_name="t2 b grow"),
-            rx.el.span(icon_button("panel-right-close", tr("Hide the panel"), on_click=PanelState.toggle), class_name="only-narrow"),
+            rx.el.span(
+                icon_button("panel-right-close", tr("Hide the panel"), on_click=PanelState.toggle),
+                class_name="only-narrow",
+            ),
             class_name="bar bar-line",
         ),
         rx.cond(
@@ -50,7 +53,10 @@ def stage_progress(steps: rx.Var[list[Step]]) -> rx.Component:
             steps,
             lambda step: rx.el.li(
                 rx.el.span(step.name, class_name="sr"),
-                custom_attrs={"data-done": step.done, "aria-current": rx.cond(step.state == "here", "step", rx.Var("undefined"))},
+                custom_attrs={
+                    "data-done": step.done,
+                    "aria-current": rx.cond(step.state == "here", "step", rx.Var("undefined")),
+                },
             ),
         ),
         class_name="progress",
@@ -99,11 +105,24 @@ def _fact(name: str, text: rx.Var[str]) -> rx.Component:
 
 def _contact_form() -> rx.Component:
     return rx.el.form(
-        field(tr("Name"), text_input("contact-name", form_name="name", default_value=PanelState.prefill_name, dir="auto"), name="contact-name"),
-        field(tr("Email"), text_input("contact-address", form_name="address", default_value=PanelState.unknown_address), name="contact-address"),
+        field(
+            tr("Name"),
+            text_input("contact-name", form_name="name", default_value=PanelState.prefill_name, dir="auto"),
+            name="contact-name",
+        ),
+        field(
+            tr("Email"),
+            text_input("contact-address", form_name="address", default_value=PanelState.unknown_address),
+            name="contact-address",
+        ),
         field(
             tr("Organization"),
-            text_input("contact-organization", form_name="organization", default_value=PanelState.prefill_organization, dir="auto"),
+            text_input(
+                "contact-organization",
+                form_name="organization",
+                default_value=PanelState.prefill_organization,
+                dir="auto",
+            ),
             name="contact-organization",
         ),
         rx.el.div(
@@ -143,7 +162,9 @@ def _deal(row: rx.Var[DealRow]) -> rx.Component:
     return rx.el.div(
         rx.el.div(
             rx.el.span(tr("Deal")),
-            button(tr("Unlink"), look="ghost", size="btn-sm", on_click=PanelState.unlink(row.id), data_testid="unlink-deal"),
+            button(
+                tr("Unlink"), look="ghost", size="btn-sm", on_click=PanelState.unlink(row.id), data_testid="unlink-deal"
+            ),
             class_name="sect-head",
         ),
         rx.el.a(row.title, href=row.href, class_name="b", dir="auto", data_testid="linked-deal"),
@@ -154,7 +175,9 @@ def _deal(row: rx.Var[DealRow]) -> rx.Component:
         ),
         stage_progress(PanelState.steps),
         rx.el.dl(
-            rx.cond(row.close != "", rx.fragment(rx.el.dt(tr("Expected close")), rx.el.dd(row.close, class_name="num"))),
+            rx.cond(
+                row.close != "", rx.fragment(rx.el.dt(tr("Expected close")), rx.el.dd(row.close, class_name="num"))
+            ),
             rx.el.dt(tr("Owner")),
             rx.el.dd(row.owner, dir="auto"),
             class_name="facts",
@@ -184,7 +207,10 @@ def _link_deal() -> rx.Component:
                 ),
                 rx.el.div(
                     rx.foreach(PanelState.found, _pick),
-                    rx.cond(PanelState.found.length() == 0, rx.el.p(tr("No deal matches."), class_name="hint", style={"padding": "8px 10px"})),
+                    rx.cond(
+                        PanelState.found.length() == 0,
+                        rx.el.p(tr("No deal matches."), class_name="hint", style={"padding": "8px 10px"}),
+                    ),
                     class_name="col scroll",
                     style={"maxBlockSize": "260px", "marginBlockStart": "6px"},
                 ),
@@ -204,7 +230,9 @@ def _pick(row: rx.Var[DealRow]) -> rx.Component:
     return rx.el.button(
         icon("circle-dollar-sign"),
         rx.el.span(
-            rx.el.span(row.title, class_name="cut", dir="auto"), rx.el.span(row.stage, class_name="t1 dim cut"), class_name="col grow"
+            rx.el.span(row.title, class_name="cut", dir="auto"),
+            rx.el.span(row.stage, class_name="t1 dim cut"),
+            class_name="col grow",
         ),
         rx.el.span(row.value, class_name="t1 dim num"),
         type="button",

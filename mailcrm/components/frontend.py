@@ -33,10 +33,12 @@ class InterFont(Plugin):
 
     def get_stylesheet_paths(self, **context: Any) -> tuple[str, ...]:
         """The font's faces, bundled with their woff2 files."""
+        del context
         return ("@fontsource-variable/inter/index.css",)
 
     def get_frontend_dependencies(self, **context: Any) -> tuple[str, ...]:
         """The npm package that holds the font."""
+        del context
         return (INTER,)
 
 

@@ -9,7 +9,9 @@ ICON_PX = 16
 
 def icon(name: str, size: int = ICON_PX, **props: Any) -> rx.Component:
     """Return a lucide icon; what it means is said beside it or in its button's label."""
-    return rx.icon(name, size=size, stroke_width=1.75, class_name="mc-icon " + props.pop("cls", ""), aria_hidden="true", **props)
+    return rx.icon(
+        name, size=size, stroke_width=1.75, class_name="mc-icon " + props.pop("cls", ""), aria_hidden="true", **props
+    )
 
 
 def tracking_icon(kind: rx.Var[str]) -> rx.Component:

@@ -45,7 +45,9 @@ def _folded(row: rx.Var[MessageRow], on_fold: Any) -> rx.Component:
     )
 
 
-def _open(row: rx.Var[MessageRow], remote: rx.Var[bool], on_fold: Any, on_remote: Any, on_reply: Callable[[str], Any]) -> rx.Component:
+def _open(
+    row: rx.Var[MessageRow], remote: rx.Var[bool], on_fold: Any, on_remote: Any, on_reply: Callable[[str], Any]
+) -> rx.Component:
     return rx.fragment(
         rx.el.header(
             avatar(row.initials, row.hue, mine=row.mine),

@@ -18,7 +18,9 @@ def notification_bell() -> rx.Component:
                 rx.cond(
                     BellState.unread > 0,
                     rx.el.span(
-                        rx.el.span(trn("{n} new notification", "{n} new notifications", BellState.unread), class_name="sr"),
+                        rx.el.span(
+                            trn("{n} new notification", "{n} new notifications", BellState.unread), class_name="sr"
+                        ),
                         class_name="bell-dot",
                     ),
                 ),
@@ -77,7 +79,9 @@ def _row(row: rx.Var[BellRow]) -> rx.Component:
                     tracking_icon(row.icon),
                     class_name="tl-ico",
                     style={"margin": "0"},
-                    custom_attrs={"data-kind": rx.cond((row.kind == "open") | (row.kind == "click"), "tracking", row.kind)},
+                    custom_attrs={
+                        "data-kind": rx.cond((row.kind == "open") | (row.kind == "click"), "tracking", row.kind)
+                    },
                 ),
                 rx.el.span(
                     rx.el.span(row.title, dir="auto"),
@@ -94,5 +98,3 @@ def _row(row: rx.Var[BellRow]) -> rx.Component:
         ),
         key=row.id,
     )
-
-

@@ -19,11 +19,15 @@ def reading_pane() -> rx.Component:
     return rx.el.section(
         rx.cond(
             ThreadState.id > 0,
-            rx.fragment(_toolbar(), rx.el.div(_head(), _messages(), class_name="scroll", key=ThreadState.id), _reply_bar()),
+            rx.fragment(
+                _toolbar(), rx.el.div(_head(), _messages(), class_name="scroll", key=ThreadState.id), _reply_bar()
+            ),
             rx.cond(
                 ThreadState.failed != "",
                 empty("mail-x", tr("Couldn’t open this conversation"), ThreadState.failed),
-                empty("mail-open", tr("No conversation open"), tr("Choose one from the list. J and K move, Enter opens.")),
+                empty(
+                    "mail-open", tr("No conversation open"), tr("Choose one from the list. J and K move, Enter opens.")
+                ),
             ),
         ),
         class_name="pane reading",
@@ -33,7 +37,9 @@ def reading_pane() -> rx.Component:
 
 def _toolbar() -> rx.Component:
     return rx.el.header(
-        rx.el.span(icon_button("arrow-left", tr("Back to the list"), on_click=InboxState.back), class_name="only-phone"),
+        rx.el.span(
+            icon_button("arrow-left", tr("Back to the list"), on_click=InboxState.back), class_name="only-phone"
+        ),
         rx.cond(
             ThreadState.own,
             rx.fragment(
@@ -52,7 +58,9 @@ def _toolbar() -> rx.Component:
         rx.el.span(InboxState.position, class_name="dim num t1"),
         icon_button("chevron-up", tr("Previous conversation"), on_click=InboxState.step(-1)),
         icon_button("chevron-down", tr("Next conversation"), on_click=InboxState.step(1)),
-        rx.el.span(icon_button("panel-right", tr("Person and deal"), on_click=PanelState.toggle), class_name="only-narrow"),
+        rx.el.span(
+            icon_button("panel-right", tr("Person and deal"), on_click=PanelState.toggle), class_name="only-narrow"
+        ),
         class_name="bar bar-line",
     )
 
@@ -130,5 +138,3 @@ def _reply_bar() -> rx.Component:
         ),
         class_name="reply-bar",
     )
-
-

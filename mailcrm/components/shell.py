@@ -17,7 +17,7 @@ from mailcrm.state.nav import NavState
 from mailcrm.state.search import SearchState
 
 
-def shell(*content: rx.Component, here: str, title: Any = None) -> rx.Component:
+def shell(*content: rx.Component, here: str) -> rx.Component:
     """Return a page in the frame; `here` names the navigation entry that is current."""
     return rx.fragment(
         rx.el.a(tr("Skip to the page"), href="#page", class_name="sr"),
@@ -136,7 +136,9 @@ def _footer() -> rx.Component:
                         on_click=rx.toggle_color_mode,
                     ),
                     NativeForm.create(
-                        rx.el.button(icon("log-out"), tr("Log out"), type="submit", class_name="menu-item", data_testid="logout"),
+                        rx.el.button(
+                            icon("log-out"), tr("Log out"), type="submit", class_name="menu-item", data_testid="logout"
+                        ),
                         action=routes.AUTH_LOGOUT,
                         method="post",
                     ),

@@ -58,7 +58,12 @@ def thread_list() -> rx.Component:
             rx.cond(
                 InboxState.cursor != "",
                 rx.el.div(
-                    button(tr("Load more"), on_click=InboxState.more, custom_attrs={"data-more": "true"}, data_testid="load-more"),
+                    button(
+                        tr("Load more"),
+                        on_click=InboxState.more,
+                        custom_attrs={"data-more": "true"},
+                        data_testid="load-more",
+                    ),
                     class_name="row",
                     style={"justifyContent": "center", "padding": "12px"},
                 ),
@@ -178,11 +183,17 @@ def thread_row(rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unr
                 ),
                 rx.el.div(
                     rx.cond(row.failed, icon("triangle-alert", size=14)),
-                    rx.el.span(row.snippet, class_name=rx.cond(row.failed, "tr-snippet bad cut grow", "tr-snippet cut grow"), dir="auto"),
+                    rx.el.span(
+                        row.snippet,
+                        class_name=rx.cond(row.failed, "tr-snippet bad cut grow", "tr-snippet cut grow"),
+                        dir="auto",
+                    ),
                     rx.cond(
                         row.deal != "",
                         rx.el.span(
-                            icon("circle-dollar-sign", size=13), rx.el.span(row.deal, class_name="cut", dir="auto"), class_name="chip"
+                            icon("circle-dollar-sign", size=13),
+                            rx.el.span(row.deal, class_name="cut", dir="auto"),
+                            class_name="chip",
                         ),
                     ),
                     class_name="tr-line",
@@ -218,9 +229,14 @@ def _outgoing(row: rx.Var[Outgoing]) -> rx.Component:
                 rx.el.div(rx.el.span(row.subject, class_name="tr-subject cut", dir="auto"), class_name="tr-line"),
                 rx.el.div(
                     rx.cond(row.failed, icon("triangle-alert", size=14)),
-                    rx.el.span(row.said, class_name=rx.cond(row.failed, "tr-snippet bad cut grow", "tr-snippet cut grow")),
+                    rx.el.span(
+                        row.said, class_name=rx.cond(row.failed, "tr-snippet bad cut grow", "tr-snippet cut grow")
+                    ),
                     rx.cond(row.failed, button(tr("Try again"), size="btn-sm", on_click=InboxState.retry_send(row.id))),
-                    rx.cond(row.can_cancel, button(tr("Back to drafts"), size="btn-sm", on_click=InboxState.cancel_send(row.id))),
+                    rx.cond(
+                        row.can_cancel,
+                        button(tr("Back to drafts"), size="btn-sm", on_click=InboxState.cancel_send(row.id)),
+                    ),
                     class_name="tr-line",
                 ),
                 class_name="col",

@@ -16,7 +16,13 @@ from mailcrm.state.present import Item
 
 
 def timeline(
-    items: rx.Var[list[Item]], open_ids: rx.Var[list[int]], remote_ids: rx.Var[list[int]], *, on_fold: Any, on_remote: Any, shown: Any = "all"
+    items: rx.Var[list[Item]],
+    open_ids: rx.Var[list[int]],
+    remote_ids: rx.Var[list[int]],
+    *,
+    on_fold: Any,
+    on_remote: Any,
+    shown: Any = "all",
 ) -> rx.Component:
     """Return the history; `shown` is all, emails or changes."""
     return rx.el.div(
@@ -40,7 +46,9 @@ def _item(row: rx.Var[Item], open_ids: Any, remote_ids: Any, on_fold: Any, on_re
             row.has_message,
             _email(row, open_ids.contains(row.message.id), remote_ids.contains(row.message.id), on_fold, on_remote),
             rx.el.div(
-                rx.el.span(row.text, class_name="grow", dir="auto"), rx.el.span(row.when, class_name="t1 dim num"), class_name="tl-line"
+                rx.el.span(row.text, class_name="grow", dir="auto"),
+                rx.el.span(row.when, class_name="t1 dim num"),
+                class_name="tl-line",
             ),
         ),
         class_name="tl",
@@ -58,7 +66,10 @@ def _email(row: rx.Var[Item], opened: Any, remote: Any, on_fold: Any, on_remote:
                 avatar(message.initials, message.hue, size="sm", mine=message.mine),
                 rx.el.span(message.who, class_name="b cut", dir="auto"),
                 rx.el.span(message.recipients, class_name="t1 dim cut grow", dir="auto"),
-                rx.cond(message.files.length() > 0, rx.el.span(icon("paperclip", size=14), message.files.length(), class_name="row gap4 t1 dim num")),
+                rx.cond(
+                    message.files.length() > 0,
+                    rx.el.span(icon("paperclip", size=14), message.files.length(), class_name="row gap4 t1 dim num"),
+                ),
                 marks(message.mark, pill=True),
                 rx.el.span(row.when, class_name="t1 dim num"),
                 class_name="row",
@@ -80,8 +91,19 @@ def _email(row: rx.Var[Item], opened: Any, remote: Any, on_fold: Any, on_remote:
             rx.fragment(
                 rx.el.div(message_body(message, remote, on_remote(message.id)), style={"marginInlineStart": "-10px"}),
                 rx.el.div(
-                    button(icon("reply", size=14), tr("Reply"), size="btn-sm", on_click=ComposerState.reply(message.id, "reply", "record"), data_testid="timeline-reply"),
-                    button(icon("reply-all", size=14), tr("Reply all"), size="btn-sm", on_click=ComposerState.reply(message.id, "reply_all", "record")),
+                    button(
+                        icon("reply", size=14),
+                        tr("Reply"),
+                        size="btn-sm",
+                        on_click=ComposerState.reply(message.id, "reply", "record"),
+                        data_testid="timeline-reply",
+                    ),
+                    button(
+                        icon("reply-all", size=14),
+                        tr("Reply all"),
+                        size="btn-sm",
+                        on_click=ComposerState.reply(message.id, "reply_all", "record"),
+                    ),
                     class_name="row gap6",
                     style={"marginBlockStart": "8px", "paddingInlineStart": "28px"},
                 ),

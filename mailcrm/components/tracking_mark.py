@@ -65,7 +65,7 @@ def _card(mark: rx.Var[Mark]) -> rx.Component:
             (MarkState.message_id == mark.message_id) & (MarkState.limits.length() > 0),
             rx.el.div(
                 icon("info", size=14),
-                rx.el.div(rx.foreach(MarkState.limits, lambda text: rx.el.p(text)), class_name="col gap4"),
+                rx.el.div(rx.foreach(MarkState.limits, rx.el.p), class_name="col gap4"),
                 class_name="hc-note",
             ),
         ),
@@ -73,7 +73,9 @@ def _card(mark: rx.Var[Mark]) -> rx.Component:
     )
 
 
-def _block(kind: str, count: rx.Var[int], title: rx.Var[str], events: rx.Var[list[EventRow]], mark: rx.Var[Mark]) -> rx.Component:
+def _block(
+    kind: str, count: rx.Var[int], title: rx.Var[str], events: rx.Var[list[EventRow]], mark: rx.Var[Mark]
+) -> rx.Component:
     return rx.el.div(
         rx.el.span(
             icon("eye" if kind == "open" else "mouse-pointer-click"),

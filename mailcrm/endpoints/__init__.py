@@ -1,0 +1,1 @@
+"""Raw HTTP: sign-in, message bodies, tracking, health, the REST interface."""

@@ -52,7 +52,9 @@ async def logout(request: Request) -> Response:
         return _back(routes.LOGIN, UserError("auth.bad_origin"), {})
     await asyncio.to_thread(sessions.sign_out, request.headers.get("cookie", ""))
     response = RedirectResponse(routes.LOGIN, status_code=303)
-    response.delete_cookie(sessions.cookie_name(), path="/", secure=config().secure_cookies, httponly=True, samesite="lax")
+    response.delete_cookie(
+        sessions.cookie_name(), path="/", secure=config().secure_cookies, httponly=True, samesite="lax"
+    )
     return response
 
 
@@ -100,7 +102,7 @@ def _login(request: Request, fields: dict[str, str]) -> str:
     )
 
 
-def _setup(request: Request, fields: dict[str, str]) -> str:
+def _setup(_request: Request, fields: dict[str, str]) -> str:
     _actor, secret = users.set_up(
         name=fields.get("name", ""),
         email=fields.get("email", ""),
@@ -112,14 +114,14 @@ def _setup(request: Request, fields: dict[str, str]) -> str:
     return secret
 
 
-def _demo(request: Request, fields: dict[str, str]) -> str:
+def _demo(request: Request, _fields: dict[str, str]) -> str:
     from mailcrm.services.demo import make_demo  # imports the demo's mail servers: only when asked for
 
     _actor, secret = make_demo(language=i18n.best_language(request.headers.get("accept-language", "")))
     return secret
 
 
-def _invite(request: Request, fields: dict[str, str]) -> str:
+def _invite(_request: Request, fields: dict[str, str]) -> str:
     _actor, secret = users.accept_invite(
         fields.get("token", ""),
         name=fields.get("name", ""),

@@ -48,7 +48,9 @@ def _head() -> rx.Component:
             rx.el.span(class_name="grow"),
             rx.cond(
                 FACTS.owner != "",
-                rx.el.span(rx.el.span(FACTS.owner, class_name="cut", dir="auto"), class_name="chip chip-lg chip-line not-phone"),
+                rx.el.span(
+                    rx.el.span(FACTS.owner, class_name="cut", dir="auto"), class_name="chip chip-lg chip-line not-phone"
+                ),
             ),
             rx.cond(FACTS.status == "open", _close_buttons(), _closed()),
             class_name="row gap12",
@@ -61,7 +63,9 @@ def _head() -> rx.Component:
 def _close_buttons() -> rx.Component:
     return rx.fragment(
         button(icon("trophy"), tr("Won"), look="won", on_click=DealState.win, data_testid="deal-win"),
-        button(icon("thumbs-down"), tr("Lost"), look="bad", on_click=DealState.set_losing(True), data_testid="deal-lose"),
+        button(
+            icon("thumbs-down"), tr("Lost"), look="bad", on_click=DealState.set_losing(True), data_testid="deal-lose"
+        ),
     )
 
 
@@ -69,8 +73,12 @@ def _closed() -> rx.Component:
     return rx.fragment(
         rx.cond(
             FACTS.status == "won",
-            rx.el.span(icon("trophy", size=14), tr("Won"), class_name="chip chip-lg chip-won", data_testid="deal-status"),
-            rx.el.span(icon("thumbs-down", size=14), tr("Lost"), class_name="chip chip-lg chip-bad", data_testid="deal-status"),
+            rx.el.span(
+                icon("trophy", size=14), tr("Won"), class_name="chip chip-lg chip-won", data_testid="deal-status"
+            ),
+            rx.el.span(
+                icon("thumbs-down", size=14), tr("Lost"), class_name="chip chip-lg chip-bad", data_testid="deal-status"
+            ),
         ),
         button(tr("Reopen"), on_click=DealState.reopen, data_testid="deal-reopen"),
     )
@@ -130,7 +138,10 @@ def _summary() -> rx.Component:
             rx.cond(FACTS.close != "", rx.fragment(rx.el.dt(tr("Expected close")), rx.el.dd(FACTS.close))),
             rx.cond(FACTS.created != "", rx.fragment(rx.el.dt(tr("Created")), rx.el.dd(FACTS.created))),
             rx.cond(FACTS.owner != "", rx.fragment(rx.el.dt(tr("Owner")), rx.el.dd(FACTS.owner, dir="auto"))),
-            rx.cond(FACTS.lost_reason != "", rx.fragment(rx.el.dt(tr("Lost because")), rx.el.dd(FACTS.lost_reason, dir="auto"))),
+            rx.cond(
+                FACTS.lost_reason != "",
+                rx.fragment(rx.el.dt(tr("Lost because")), rx.el.dd(FACTS.lost_reason, dir="auto")),
+            ),
             class_name="facts facts-left",
         ),
         class_name="sect",
@@ -198,7 +209,9 @@ def _lost() -> rx.Component:
             rx.el.form(
                 field(
                     tr("Why was it lost?"),
-                    text_input("lost-reason", form_name="reason", auto_focus=True, dir="auto", data_testid="deal-lost-reason"),
+                    text_input(
+                        "lost-reason", form_name="reason", auto_focus=True, dir="auto", data_testid="deal-lost-reason"
+                    ),
                     name="lost-reason",
                 ),
                 rx.el.div(

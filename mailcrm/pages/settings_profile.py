@@ -7,8 +7,7 @@ from mailcrm.components.forms import choice, error_line, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.settings import option, settings_page, tick
 from mailcrm.components.states import bones
-from mailcrm.services.i18n import LANGUAGES
-from mailcrm.state.i18n import tr
+from mailcrm.state.i18n import LANGUAGES, tr
 from mailcrm.state.profile import ProfileState
 
 

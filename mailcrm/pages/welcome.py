@@ -9,8 +9,7 @@ from mailcrm.components.buttons import button, ink
 from mailcrm.components.forms import NativeForm, error_line, field, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.shell import logo
-from mailcrm.services.i18n import LANGUAGES
-from mailcrm.state.i18n import I18nState, tr
+from mailcrm.state.i18n import LANGUAGES, I18nState, tr
 from mailcrm.state.welcome import WelcomeState
 
 
@@ -19,7 +18,11 @@ def login() -> rx.Component:
     return rx.el.main(
         rx.el.div(
             logo(),
-            rx.el.h1(tr("Log in to {workspace}", workspace=WelcomeState.workspace), class_name="t5", style={"marginBlockStart": "14px"}),
+            rx.el.h1(
+                tr("Log in to {workspace}", workspace=WelcomeState.workspace),
+                class_name="t5",
+                style={"marginBlockStart": "14px"},
+            ),
             NativeForm.create(
                 field(
                     tr("Email"),
@@ -82,16 +85,40 @@ def setup() -> rx.Component:
                 rx.el.h1(tr("Create your account"), class_name="t6"),
                 NativeForm.create(
                     _field(tr("Your name"), "name", WelcomeState.name, auto_complete="name", data_testid="setup-name"),
-                    _field(tr("Email"), "email", WelcomeState.email, type="email", auto_complete="username", data_testid="setup-email"),
+                    _field(
+                        tr("Email"),
+                        "email",
+                        WelcomeState.email,
+                        type="email",
+                        auto_complete="username",
+                        data_testid="setup-email",
+                    ),
                     field(
                         tr("Password"),
-                        text_input("password", big=True, type="password", auto_complete="new-password", required=True, min_length=10, data_testid="setup-password"),
+                        text_input(
+                            "password",
+                            big=True,
+                            type="password",
+                            auto_complete="new-password",
+                            required=True,
+                            min_length=10,
+                            data_testid="setup-password",
+                        ),
                         rx.el.p(tr("At least 10 characters. A phrase works well."), class_name="hint"),
                         name="password",
                     ),
-                    _field(tr("Workspace"), "workspace", "", placeholder=tr("Your company’s name"), data_testid="setup-workspace", required=False),
+                    _field(
+                        tr("Workspace"),
+                        "workspace",
+                        "",
+                        placeholder=tr("Your company’s name"),
+                        data_testid="setup-workspace",
+                        required=False,
+                    ),
                     rx.el.input(type="hidden", name="language", value=I18nState.language),
-                    rx.el.input(type="hidden", name="time_zone", default_value="", custom_attrs={"data-fill": "time-zone"}),
+                    rx.el.input(
+                        type="hidden", name="time_zone", default_value="", custom_attrs={"data-fill": "time-zone"}
+                    ),
                     rx.el.div(error_line(WelcomeState.wrong), data_testid="setup-error"),
                     ink(tr("Create account"), type="submit", size="btn-lg btn-wide", data_testid="setup-submit"),
                     action=routes.AUTH_SETUP,
@@ -110,7 +137,12 @@ def setup() -> rx.Component:
                     action=routes.AUTH_DEMO,
                     method="post",
                 ),
-                rx.el.p(tr("The demo comes with its own mail server, two mailboxes, deals and people. It needs no account of yours."), class_name="hint"),
+                rx.el.p(
+                    tr(
+                        "The demo comes with its own mail server, two mailboxes, deals and people. It needs no account of yours."
+                    ),
+                    class_name="hint",
+                ),
                 class_name="first-form",
             ),
             class_name="first-sheet",
@@ -124,17 +156,38 @@ def invite() -> rx.Component:
     return rx.el.main(
         rx.el.div(
             logo(),
-            rx.el.h1(tr("Join {workspace}", workspace=WelcomeState.workspace), class_name="t5", style={"marginBlockStart": "14px"}),
+            rx.el.h1(
+                tr("Join {workspace}", workspace=WelcomeState.workspace),
+                class_name="t5",
+                style={"marginBlockStart": "14px"},
+            ),
             rx.cond(
                 WelcomeState.wrong_field == "invite",
-                rx.el.div(error_line(WelcomeState.wrong), style={"marginBlockStart": "16px"}, data_testid="invite-error"),
+                rx.el.div(
+                    error_line(WelcomeState.wrong), style={"marginBlockStart": "16px"}, data_testid="invite-error"
+                ),
                 NativeForm.create(
                     rx.el.input(type="hidden", name="token", value=WelcomeState.token),
                     _field(tr("Your name"), "name", WelcomeState.name, auto_complete="name", data_testid="invite-name"),
-                    _field(tr("Email"), "email", WelcomeState.email, type="email", auto_complete="username", data_testid="invite-email"),
+                    _field(
+                        tr("Email"),
+                        "email",
+                        WelcomeState.email,
+                        type="email",
+                        auto_complete="username",
+                        data_testid="invite-email",
+                    ),
                     field(
                         tr("Password"),
-                        text_input("password", big=True, type="password", auto_complete="new-password", required=True, min_length=10, data_testid="invite-password"),
+                        text_input(
+                            "password",
+                            big=True,
+                            type="password",
+                            auto_complete="new-password",
+                            required=True,
+                            min_length=10,
+                            data_testid="invite-password",
+                        ),
                         rx.el.p(tr("At least 10 characters. A phrase works well."), class_name="hint"),
                         error_line(WelcomeState.wrong),
                         name="password",
@@ -152,14 +205,20 @@ def invite() -> rx.Component:
 
 def _field(label: Any, name: str, value: Any, **props: Any) -> rx.Component:
     props.setdefault("required", True)
-    return field(label, text_input(name, big=True, default_value=value, key=value if isinstance(value, rx.Var) else name, **props), name=name)
+    return field(
+        label,
+        text_input(name, big=True, default_value=value, key=value if isinstance(value, rx.Var) else name, **props),
+        name=name,
+    )
 
 
 def _step(number: str, state: str, title: Any, text: Any) -> rx.Component:
     mark = icon("check", size=14) if state == "done" else number
     return rx.el.li(
         rx.el.span(mark, class_name="first-num", custom_attrs={"data-state": state}),
-        rx.el.div(rx.el.p(title, class_name="b" if state else "b dim"), rx.el.p(text, class_name="t1 dim"), class_name="col"),
+        rx.el.div(
+            rx.el.p(title, class_name="b" if state else "b dim"), rx.el.p(text, class_name="t1 dim"), class_name="col"
+        ),
         custom_attrs={"aria-current": "step"} if state == "here" else {},
     )
 
@@ -167,7 +226,13 @@ def _step(number: str, state: str, title: Any, text: Any) -> rx.Component:
 def _languages() -> rx.Component:
     return rx.el.div(
         *[
-            rx.el.button(name, type="button", class_name="btn btn-ghost btn-sm", lang=code, on_click=WelcomeState.set_language(code))
+            rx.el.button(
+                name,
+                type="button",
+                class_name="btn btn-ghost btn-sm",
+                lang=code,
+                on_click=WelcomeState.set_language(code),
+            )
             for code, name in LANGUAGES.items()
         ],
         class_name="row",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -52,7 +52,7 @@ def _read(language: str) -> dict[str, str]:
     return texts
 
 
-def N_(msgid: str) -> str:
+def N_(msgid: str) -> str:  # noqa: N802  (gettext's own name for it)
     """Mark a msgid for the catalogue where it is listed, to be translated where it is shown."""
     return msgid
 
@@ -220,7 +220,6 @@ def _sources() -> Iterable[Path]:
         yield from sorted((PACKAGE / part).rglob("*.py"))
 
 
-
 def msgids_of(tree: ast.AST) -> Iterable[str]:
     """Yield the msgids that a module marks; computed ones are the caller's mistake and are not seen."""
     for node in ast.walk(tree):
@@ -239,7 +238,9 @@ def update(language: str) -> int:
     """Rewrite a catalogue to hold exactly the msgids in use, keeping translations; returns how many lack one."""
     path = LOCALE_DIR / language / "LC_MESSAGES" / "mailcrm.po"
     known = _read(language) if path.exists() else {}
-    fresh = Catalog(locale=language, project="mailcrm", charset="utf-8", fuzzy=False, creation_date=datetime(2026, 1, 1))
+    fresh = Catalog(
+        locale=language, project="mailcrm", charset="utf-8", fuzzy=False, creation_date=datetime(2026, 1, 1, tzinfo=UTC)
+    )
     missing = 0
     for msgid, files in sorted(used_msgids().items()):
         context, _, text = msgid.rpartition("|")

@@ -12,7 +12,7 @@ from mailcrm.services.crm import deals, timeline
 from mailcrm.services.i18n import gettext
 from mailcrm.state.coerce import as_form, as_int
 from mailcrm.state.panel import NOBODY
-from mailcrm.state.present import DealRow, Item, PersonRow, Step, deal, eyes_of, item, person, steps
+from mailcrm.state.present import Item, PersonRow, Step, deal, eyes_of, item, person, steps
 from mailcrm.state.session import actor_of
 
 
@@ -80,7 +80,9 @@ class DealState(rx.State):
         await asyncio.to_thread(deals.move_to_stage, actor, self.facts.id, as_int(stage_id))
         await self._fill(actor, self.facts.id)
         action = {"label": gettext(actor.language, "Undo"), "on_click": DealState.move(before)}
-        return rx.toast(gettext(actor.language, "Moved to {stage}", stage=self.facts.stage), action=action, duration=8000)
+        return rx.toast(
+            gettext(actor.language, "Moved to {stage}", stage=self.facts.stage), action=action, duration=8000
+        )
 
     @rx.event
     async def win(self):

@@ -10,6 +10,8 @@ import reflex as rx
 
 from mailcrm.services.i18n import LANGUAGES, catalogue
 
+__all__ = ["LANGUAGES", "I18nState", "tr", "trn"]
+
 
 class I18nState(rx.State):
     """The texts of the chosen language."""

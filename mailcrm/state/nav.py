@@ -68,9 +68,7 @@ class NavState(rx.State):
 
 
 #: Constant scripts only: nothing that anybody wrote goes into one.
-_LANG = {
-    language: f"document.documentElement.lang='{language}'" for language in i18n.LANGUAGES
-}
+_LANG = {language: f"document.documentElement.lang='{language}'" for language in i18n.LANGUAGES}
 
 
 def sync_text(status, eyes: Eyes) -> str:  # noqa: ANN001  (SyncStatus)

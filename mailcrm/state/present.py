@@ -283,7 +283,9 @@ def _recipients(view: Any, eyes: Eyes) -> str:
 def _file(message_id: int, view: Any, eyes: Eyes) -> FileRow:
     name = view.filename or gettext(eyes.language, "Unnamed file")
     cut = max(len(name) - 8, 0) if len(name) > 20 else len(name)
-    return FileRow(name, name[:cut], name[cut:], i18n.format_size(view.size, eyes.language), routes.attachment(message_id, view.n))
+    return FileRow(
+        name, name[:cut], name[cut:], i18n.format_size(view.size, eyes.language), routes.attachment(message_id, view.n)
+    )
 
 
 def deal(view: Any, eyes: Eyes) -> DealRow:
@@ -330,7 +332,11 @@ def steps(stages: Any, eyes: Eyes) -> list[Step]:
     made = []
     for each in stages:
         state = {"current": "here"}.get(each.state, each.state)
-        days = "" if not each.days and state != "here" else gettext(eyes.language, "{n} d", n=i18n.number(eyes.language, each.days))
+        days = (
+            ""
+            if not each.days and state != "here"
+            else gettext(eyes.language, "{n} d", n=i18n.number(eyes.language, each.days))
+        )
         made.append(Step(each.id, each.name, state, days, state in ("done", "here")))
     return made
 

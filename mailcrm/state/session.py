@@ -67,7 +67,10 @@ class Gate(Middleware):
         """Check the cookie; on a change of user forget the tab's state; without a session send to sign-in."""
         if event.name.endswith(".setvar"):  # Reflex adds it to every state; nothing of ours needs it
             return rx.state.StateUpdate(delta={}, events=[])
-        actor = await asyncio.to_thread(sessions.actor_of_cookie, state.router.headers.cookie or "")
+        cookie = state.router.headers.cookie or ""
+        if not _is_heard_by_its_own(app, state.router.session.client_token, cookie):
+            return rx.state.StateUpdate(delta={}, events=[])
+        actor = await asyncio.to_thread(sessions.actor_of_cookie, cookie)
         session = await state.get_state(SessionState)
         before = session._actor
         if before is not None and (actor is None or actor.user_id != before.user_id):
@@ -89,6 +92,19 @@ _LEAVE = {
     routes.LOGIN: "window.location.assign('/login?error=auth.signed_out')",
     routes.SETUP: "window.location.assign('/setup')",
 }
+
+
+def _is_heard_by_its_own(app: rx.App, token: str, cookie: str) -> bool:
+    """Whether the answer goes to a socket that was opened with the session the event is judged by.
+
+    What the server pushes has no headers of its own, so it is judged by the cookie of the tab's last event. Whoever
+    opens a socket with that tab's token gets the answers, and sends no cookie when the token was stolen.
+    """
+    sockets = app.event_namespace
+    if sockets is None or (sid := sockets.token_to_sid.get(token)) is None:
+        return True  # nobody listens
+    opened_with = sockets._static_router_data.get(sid, {}).get("headers", {}).get("cookie", "")
+    return sessions.secret_of_cookie(opened_with) == sessions.secret_of_cookie(cookie)
 
 
 def _forget(user_id: int, token: str) -> None:

@@ -86,14 +86,16 @@ def test_the_check_sees_what_it_must(source: str) -> None:
     assert list(visible_literals(ast.parse(source)))
 
 
-@pytest.mark.parametrize("source", ['rx.el.p(tr("Nothing here yet"))', 'rx.el.div(class_name="row big Thing here")', 'icon("circle-x")'])
+@pytest.mark.parametrize(
+    "source", ['rx.el.p(tr("Nothing here yet"))', 'rx.el.div(class_name="row big Thing here")', 'icon("circle-x")']
+)
 def test_the_check_lets_machine_words_pass(source: str) -> None:
     """The guard itself: class names, icon names and catalogue keys are no findings."""
     assert not list(visible_literals(ast.parse(source)))
 
 
 def _catalogue_of(language: str) -> dict[str, str]:
-    return i18n._read(language)  # noqa: SLF001  (the raw file, without the English fallback)
+    return i18n._read(language)  # the raw file, without the English fallback
 
 
 @pytest.mark.parametrize("language", list(i18n.LANGUAGES))

@@ -64,7 +64,7 @@ def test_a_signed_in_tab_gets_through_as_its_user(people: tuple[Actor, Actor]) -
     tab.connect(cookie_of(ann))
     assert tab.send(PRIVATE) is None
     assert tab.state(SessionState)._actor.user_id == ann.user_id
-    assert gate.TABS == {ann.user_id: {TOKEN}}
+    assert dict(gate.TABS) == {ann.user_id: {TOKEN}}
 
 
 @pytest.mark.parametrize("cookie", ["", "sid=", "sid=made-up", "sid=\x00", "other=1; sid"])
@@ -90,7 +90,7 @@ def test_signing_out_elsewhere_empties_the_tab(people: tuple[Actor, Actor]) -> N
     assert tab.send(PRIVATE) is not None
     assert tab.state(InboxState).query == ""
     assert tab.state(NavState).workspace == ""
-    assert gate.TABS == {ann.user_id: set()}
+    assert dict(gate.TABS) == {ann.user_id: set()}
 
 
 def test_another_user_in_the_same_tab_sees_nothing_of_the_first(people: tuple[Actor, Actor]) -> None:
@@ -103,7 +103,7 @@ def test_another_user_in_the_same_tab_sees_nothing_of_the_first(people: tuple[Ac
     assert tab.send(PUBLIC) is None
     assert tab.state(InboxState).query == ""
     assert tab.state(SessionState)._actor.user_id == bob.user_id
-    assert gate.TABS == {ann.user_id: set(), bob.user_id: {TOKEN}}
+    assert dict(gate.TABS) == {ann.user_id: set(), bob.user_id: {TOKEN}}
 
 
 def test_a_stolen_tab_token_is_not_enough(people: tuple[Actor, Actor]) -> None:

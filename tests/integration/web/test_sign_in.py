@@ -15,7 +15,12 @@ from mailcrm.endpoints import auth
 from mailcrm.endpoints.headers import SecurityHeaders
 from mailcrm.services.auth import sessions, users
 
-ADMIN = {"name": "Sana Okafor", "email": "sana@tidewater.example", "password": "correct horse battery", "workspace": "Tidewater"}
+ADMIN = {
+    "name": "Sana Okafor",
+    "email": "sana@tidewater.example",
+    "password": "correct horse battery",
+    "workspace": "Tidewater",
+}
 
 
 class Browser:
@@ -30,7 +35,9 @@ class Browser:
 
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=config().public_url, cookies=self.cookies) as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url=config().public_url, cookies=self.cookies
+            ) as client:
                 answer = await client.request(method, path, headers=headers, **request)
                 self.cookies = client.cookies
                 return answer
@@ -146,7 +153,10 @@ def test_a_colleague_joins_by_invitation(client: Browser) -> None:
 def test_a_made_up_invitation_leads_nowhere_else(client: Browser, token: str) -> None:
     """A redirect stays on this server whatever the form says."""
     client.post("/auth/setup", data=ADMIN)
-    answer = client.post("/auth/invite", data={"token": token, "name": "Eve", "email": "eve@evil.example", "password": "some long phrase"})
+    answer = client.post(
+        "/auth/invite",
+        data={"token": token, "name": "Eve", "email": "eve@evil.example", "password": "some long phrase"},
+    )
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/invite/")
     assert "evil.example" not in urlsplit(answer.headers["location"]).path

@@ -31,5 +31,9 @@ def test_only_our_own_pages_may_post(headers: dict[str, str], own: bool) -> None
 
 def test_loopback_has_three_names_and_a_public_host_one() -> None:
     """People type localhost or 127.0.0.1; both are this machine. A public host has no aliases."""
-    assert set(allowed_origins("http://localhost:8000")) == {"http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"}
+    assert set(allowed_origins("http://localhost:8000")) == {
+        "http://localhost:8000",
+        "http://127.0.0.1:8000",
+        "http://[::1]:8000",
+    }
     assert allowed_origins(HERE) == (HERE,)

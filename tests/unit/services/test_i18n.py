@@ -76,7 +76,9 @@ def test_a_sentence_with_missing_parameters_is_the_general_one() -> None:
     assert i18n.sentence_of("no.such.code", "en") == general
 
 
-@pytest.mark.parametrize(("header", "language"), [("ja-JP,ja;q=0.9,en;q=0.8", "ja"), ("de,ja", "ja"), ("", "en"), ("xx;;;,", "en")])
+@pytest.mark.parametrize(
+    ("header", "language"), [("ja-JP,ja;q=0.9,en;q=0.8", "ja"), ("de,ja", "ja"), ("", "en"), ("xx;;;,", "en")]
+)
 def test_the_browsers_language(header: str, language: str) -> None:
     """The first language of the header that we have; English otherwise."""
     assert i18n.best_language(header) == language

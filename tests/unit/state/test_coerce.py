@@ -40,7 +40,10 @@ def test_as_form_is_always_texts(value: object) -> None:
         assert isinstance(field, str)
 
 
-@pytest.mark.parametrize(("value", "found"), [("7", 7), (7, 7), (True, 0), ("7 or 1=1", 0), (-1, 0), (2**63, 0), ({"a": 1}, 0), (float("nan"), 0)])
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("7", 7), (7, 7), (True, 0), ("7 or 1=1", 0), (-1, 0), (2**63, 0), ({"a": 1}, 0), (float("nan"), 0)],
+)
 def test_as_int_examples(value: object, found: int) -> None:
     """The attempts that were seen to reach handlers."""
     assert as_int(value) == found

@@ -96,4 +96,6 @@ def test_handlers_are_asynchronous(state: type[rx.State]) -> None:
     for name, handler in state.event_handlers.items():
         if name == "setvar" or not handler.fn.__module__.startswith("mailcrm."):
             continue
-        assert inspect.iscoroutinefunction(handler.fn) or inspect.isasyncgenfunction(handler.fn), f"{state.__name__}.{name}"
+        assert inspect.iscoroutinefunction(handler.fn) or inspect.isasyncgenfunction(handler.fn), (
+            f"{state.__name__}.{name}"
+        )

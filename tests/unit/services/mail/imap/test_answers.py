@@ -40,7 +40,7 @@ def test_metas_agree(items: list[Any]) -> None:
         )
         data.append(text.encode())
     fast = answers.metas(data)
-    slow = parse_fetch_response(list(data), False, True) if data else {}
+    slow: dict[int, Any] = dict(parse_fetch_response(list(data), False, True)) if data else {}
     assert fast == {
         uid: (item[b"FLAGS"], item[b"INTERNALDATE"].astimezone(UTC), item[b"RFC822.SIZE"]) for uid, item in slow.items()
     }

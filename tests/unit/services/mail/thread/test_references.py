@@ -37,7 +37,7 @@ def test_ids_are_named_once() -> None:
     st.lists(st.integers(0, MAX_MESSAGES), min_size=4, max_size=4),
 )
 def test_no_thread_ever_passes_the_cap(ids: list[str], known: dict[str, int], counts: list[int]) -> None:
-    sizes = dict(zip((1, 2, 3, 4), counts, strict=True))
+    sizes: dict[int, int] = dict(zip((1, 2, 3, 4), counts, strict=True))
     intent = decide(ids, known, sizes, {t: t for t in sizes})
     if isinstance(intent, Join):
         assert 1 + sizes[intent.thread] + sum(sizes[t] for t in intent.merge) <= MAX_MESSAGES

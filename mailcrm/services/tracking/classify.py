@@ -18,7 +18,7 @@ Action = Literal["open", "click"]
 RULES_VERSION = 1
 COUNTED = frozenset({"person", "unknown"})
 
-INSTANT_OPEN_S = 2.5  # nobody has been delivered to and has read by then (warmbly, Mautic: 2 s)
+INSTANT_OPEN_S = 2.5  # a proxy's fetch this soon was not made by an opening (warmbly, Mautic: 2 s)
 INSTANT_CLICK_S = 15.0  # delivery, opening, reading, clicking; gateways follow links at once
 BURST_S = 10.0  # a gateway sweeps the links of a message together
 BURST_LINKS = 3  # distinct links within BURST_S; two may be a person's double interest
@@ -130,8 +130,10 @@ def _open(agent: str, facts: Facts) -> Verdict:
         return Verdict("proxy", ("instant", proxy)) if instant else Verdict("unknown", (proxy,))
     if _is_machine(agent):
         return Verdict("scanner", ("agent",))
-    if instant:
-        return Verdict("scanner", ("instant",))
+    if facts.seconds_since_sent is not None and facts.seconds_since_sent < 0:
+        return Verdict("scanner", ("before_delivery",))
+    if instant:  # a gateway, or a mail program that lay open: timing alone does not tell, so it is counted and said
+        return Verdict("unknown", ("instant",))
     return Verdict("person", ("agent_of_person",)) if _PROGRAM.search(agent) else Verdict("unknown", ("agent_unknown",))
 
 

@@ -38,7 +38,7 @@ def person_name(header_name: str, address: str) -> str:
         name = f"{first.strip()} {last.strip()}"  # "Aaltonen, Mika": how directories write it
     if name:
         return name[:200]
-    local = address.partition("@")[0].partition("+")[0]
+    local = _one_line(address.partition("@")[0].partition("+")[0])
     if _ROBOT.fullmatch(local):
         return ""
     words = [word for word in re.split(r"[._\-]+", local) if word and not word.isdigit()]
@@ -52,7 +52,7 @@ def organization_name(address: str) -> str:
     if domain in FREE_MAIL or len(labels) < 2 or not all(labels) or domain.startswith("["):
         return ""
     place = -3 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL and len(labels[-1]) == 2 else -2
-    words = [word for word in _unpuny(labels[place]).split("-") if word]
+    words = [word for word in _one_line(_unpuny(labels[place])).split("-") if word]
     return " ".join(word.capitalize() for word in words)[:200]
 
 
@@ -66,7 +66,11 @@ def _unpuny(label: str) -> str:
 
 
 def _tidy(name: str) -> str:
-    """One line without control characters, quotes around it, or a trailing remark in parentheses."""
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
-    text = text.strip("'\"“”‘’ ")
+    """One line without quotes around it, or a trailing remark in parentheses."""
+    text = _one_line(name).strip("'\"“”‘’ ")
     return re.sub(r"\s*[(\[（][^()\[\]（）]*[)\]）]$", "", text) or text
+
+
+def _one_line(text: str) -> str:
+    """No control characters, single spaces."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

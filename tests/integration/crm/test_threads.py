@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-from sqlalchemy import event
 
 from mailcrm.errors import NotFound, UserError
 from mailcrm.models import Outbox, TrackedMessage, utcnow
-from mailcrm.services import db as database
 from mailcrm.services.crm.linking import link
 from mailcrm.services.db import transaction
 from mailcrm.services.mail import threads
 from tests.builders import a_deal, a_mailbox, a_message, a_person, a_user
+from tests.integration.crm.counting import counting
 
 pytestmark = pytest.mark.usefixtures("db")
-
-
-@contextmanager
-def counting() -> Iterator[list[str]]:
-    """Every statement that is sent to the database meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
-
-    event.listen(database.engine(), "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(database.engine(), "before_cursor_execute", note)
 
 
 def subjects(page: threads.ThreadPage) -> list[str]:

@@ -16,6 +16,7 @@ from mailcrm.services.crm.views import DealView, PersonView
 from mailcrm.services.db import transaction
 from mailcrm.services.mail import threads
 from tests.builders import a_deal, a_mailbox, a_message, a_person, a_user
+from tests.integration.crm.counting import counting
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -239,6 +240,32 @@ def test_pages_of_a_timeline_follow_each_other(story: Story) -> None:
             if cursor is None:
                 break
         assert tuple(paged) == whole
+
+
+def test_timelines_and_the_board_cost_the_same_whatever_they_hold(story: Story) -> None:
+    """Deals with and without mail, one message or many: no statement for each row."""
+
+    def cost() -> list[int]:
+        found: list[int] = []
+        for read in (*story.timelines(), deals.board, lambda actor: panel(actor, first.thread_id)):
+            with counting() as sent:
+                read(story.noor)
+            found.append(len(sent))
+        return found
+
+    first = a_message(story.box, sender="aino@crm.test", to="mika@saimaa.test", tracked=True, visibility="shared")
+    link.apply_rules()
+    alone = cost()
+    for _ in range(10):
+        a_message(story.box, sender="aino@crm.test", to="mika@saimaa.test", tracked=True, visibility="shared")
+        a_message(
+            story.box, thread_id=first.thread_id, cc="Mika <mika@saimaa.test>", visibility="shared", attachment="a.pdf"
+        )
+    link.apply_rules()
+    for _ in range(10):
+        a_deal(story.aino, person=a_person(story.aino, organization="Saimaa"))
+    assert cost() == alone
+    assert max(alone) <= 25
 
 
 def test_a_leads_timeline(story: Story) -> None:

@@ -32,6 +32,7 @@ from mailcrm.config import Config, config
 from mailcrm.errors import ConfigError
 from mailcrm.processes import PARENT
 from mailcrm.services import db, demo
+from mailcrm.services.jobs import queue
 
 WATCH_S = 0.2
 STOP_S = 8.0  # a sync batch is under a second; Granian closes sockets within 3
@@ -92,6 +93,7 @@ def run(host: str | None = None, port: int | None = None, *, before_start: Calla
     settings = config()
     host, port = host or settings.host, port or settings.port
     check_address(host, port)
+    queue.lane("quick")  # a bad MAILCRM_QUEUE_URL is said now, not by a worker that restarts for ever
     prepare()
     if before_start is not None:
         before_start()

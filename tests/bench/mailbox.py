@@ -150,11 +150,11 @@ class _Writer:
         own = f"<{n:06d}.{r.getrandbits(48):x}@mx{r.randint(1, 5)}.example.com>"
         stamp = format_datetime(when)
         out = [f"Return-Path: <{r.choice(_PEOPLE)[1]}>"]
-        for hop in range(r.randint(2, 4)):
-            out.append(
-                f"Received: from mail{hop}.example.com (mail{hop}.example.com [192.0.2.{r.randint(1, 250)}])\n\t"
-                f"by mx.example.net (Postfix) with ESMTPS id {r.getrandbits(40):X}\n\tfor <me@example.net>; {stamp}"
-            )
+        out += [
+            f"Received: from mail{hop}.example.com (mail{hop}.example.com [192.0.2.{r.randint(1, 250)}])\n\t"
+            f"by mx.example.net (Postfix) with ESMTPS id {r.getrandbits(40):X}\n\tfor <me@example.net>; {stamp}"
+            for hop in range(r.randint(2, 4))
+        ]
         signature = "\n\t ".join(textwrap.wrap(base64.b64encode(r.randbytes(256)).decode(), 72))
         out.append(f"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s1;\n\th=from:subject;\n\tb={signature}")
         if self.threads and r.random() < 0.55:

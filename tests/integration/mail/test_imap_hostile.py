@@ -185,10 +185,9 @@ def test_malformed_answers_are_never_an_empty_success_nor_a_crash(
         connection.examine("INBOX")
         try:
             got = list(connection.fetch_raw([1, 2]))
-        except MailcrmError as error:
-            assert isinstance(error, TransientError)
-        else:
-            assert all(isinstance(item, Unfetchable) and item.reason == "malformed" for item in got)
+        except TransientError:
+            return  # any other error would leave this test
+        assert all(isinstance(item, Unfetchable) and item.reason == "malformed" for item in got)
 
 
 def test_one_malformed_message_does_not_take_the_others_along(play: Callable[..., MisbehavingImap]) -> None:

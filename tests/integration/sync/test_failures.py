@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlmodel import select
 
-from mailcrm.models import Mailbox
+from mailcrm.models import Mailbox, Notification
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail.imap import uidset
@@ -46,6 +47,9 @@ def test_three_refusals_ask_for_the_password(box: Box) -> None:
         assert mailbox.lease_owner == ""
     engine.sync_mailbox(box.mailbox_id)
     assert row(box).status == "needs_reconnect"
+    with reading() as session:
+        (notice,) = session.exec(select(Notification).where(Notification.user_id == box.user_id)).all()
+        assert (notice.kind, notice.mailbox_id) == ("reconnect", box.mailbox_id)
 
 
 def test_a_cut_connection_goes_on_where_it_was(db: str, dovecot: DovecotServer) -> None:
@@ -57,7 +61,9 @@ def test_a_cut_connection_goes_on_where_it_was(db: str, dovecot: DovecotServer) 
         cuts = 0
         for _ in range(20):
             calls = itertools.count(1)
-            report = engine.sync_mailbox(box.mailbox_id, progress=lambda _r, c=calls: proxy.cut() if next(c) == 2 else None)
+            report = engine.sync_mailbox(
+                box.mailbox_id, progress=lambda _r, c=calls: proxy.cut() if next(c) == 2 else None
+            )
             box.ledger()
             if report.error is None and report.complete:
                 break

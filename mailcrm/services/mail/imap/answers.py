@@ -4,6 +4,10 @@ Only their common, well-formed shape; for anything else each function returns No
 parser, which a test holds this one against. `data` is what imaplib collected: a line as bytes, or (line, literal).
 """
 
+# IMAPClient has no types of its own; what leaves this module is annotated.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateUsage=false
+
 from __future__ import annotations
 
 import re

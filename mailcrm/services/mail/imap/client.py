@@ -8,6 +8,10 @@ such failure leaves as TransientError and hangs up, and the next call on the obj
 RFC 3501, 4315 (UIDPLUS), 6154 (special use), 7162 (CONDSTORE).
 """
 
+# IMAPClient has no types of its own; what leaves this module is annotated.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateUsage=false
+
 from __future__ import annotations
 
 import imaplib

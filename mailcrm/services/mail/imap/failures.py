@@ -4,6 +4,10 @@ The only place that reads servers' prose. What it can't classify becomes transie
 answer that loses nothing.
 """
 
+# IMAPClient has no types of its own; what leaves this module is annotated.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateUsage=false
+
 from __future__ import annotations
 
 import imaplib

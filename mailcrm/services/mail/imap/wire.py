@@ -8,6 +8,10 @@ command's answer is bounded. Untrusted servers may raise anything here; `client.
 Uses private names of IMAPClient and imaplib: `requirements.txt` pins them and `tests/…/test_wire.py` holds them.
 """
 
+# IMAPClient has no types of its own; what leaves this module is annotated.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateUsage=false
+
 from __future__ import annotations
 
 import imaplib
@@ -236,7 +240,8 @@ class Wire(imapclient.IMAPClient):
         if fast is not None:
             return fast
         slow = parse_fetch_response(data, self.normalise_times, True)
-        return {uid: item[b"BODY[]"] for uid, item in slow.items() if isinstance(item.get(b"BODY[]"), bytes)}
+        found = ((uid, item.get(b"BODY[]")) for uid, item in slow.items())
+        return {uid: body for uid, body in found if isinstance(body, bytes)}
 
     def fetch_metas(self, sequence_set: str) -> dict[int, tuple[Any, Any, Any]]:
         """UID FETCH (FLAGS, INTERNALDATE, RFC822.SIZE); None stands for what the answer lacks."""

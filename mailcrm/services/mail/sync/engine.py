@@ -38,6 +38,7 @@ from mailcrm.services.mail.mailboxes import Credentials, credentials
 from mailcrm.services.mail.sync import apply, fetch, lease, look
 from mailcrm.services.mail.sync.ledger import ORDER
 from mailcrm.services.mail.sync.plan import FIRST, MAX_TRIES
+from mailcrm.services.notifications import notify
 from mailcrm.services.rows import chunks, run
 
 RELOOK = 5  # slices between two looks at the folders: new mail comes before the backfill goes on
@@ -399,6 +400,9 @@ def _finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) 
                         session.add(folder)
             else:
                 _record_failure(mailbox, report.error, now)
+                if mailbox.status == "needs_reconnect":
+                    key = f"reconnect:{mailbox_id}"
+                    notify(session, mailbox.user_id, "reconnect", group_key=key, mailbox_id=mailbox_id)
             session.add(mailbox)
             live.hint(session, mailbox.user_id, "sync", mailbox_id)
     except lease.LeaseLost:

@@ -179,7 +179,11 @@ def _tracking() -> rx.Component:
             "track-clicks-default",
         ),
         _switch(
-            tr("Notify me when someone opens or clicks"), None, "track_notify", BOX.track_notify, "track-notify-default"
+            tr("Notify me when someone opens or clicks"),
+            tr("An email that you switch tracking on for by hand always tells you."),
+            "track_notify",
+            BOX.track_notify,
+            "track-notify-default",
         ),
         rx.el.div(
             icon("shield-check", cls="dim"),

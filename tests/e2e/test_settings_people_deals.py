@@ -206,9 +206,12 @@ def test_a_person_has_consent_and_their_conversations(page: Page, app: App) -> N
     expect(page.get_by_test_id("person-details")).to_contain_text("Head of Operations")
     snap(page, "person")
 
+    # A low window, so that the history overflows: the composer must not be squeezed by it.
+    page.set_viewport_size({"width": 1440, "height": 440})
     page.get_by_test_id("person-email-button").click()
     expect(page.get_by_test_id("compose-to")).to_have_value(re.compile(re.escape(LENA)))
     page.get_by_test_id("compose-close").click()
+    page.set_viewport_size({"width": 1440, "height": 900})
 
     page.goto(f"{app.url}/people")
     page.get_by_test_id("person-search").fill("nordlicht")

@@ -37,7 +37,7 @@ def tracked_document(session: Session, row: Outbox, document: str) -> str:
         nonce=tokens.new_nonce(),
         opens_on=row.track_opens,
         clicks_on=row.track_clicks,
-        notify=mailbox is not None and mailbox.track_notify,
+        notify=mailbox is not None and _wants_news(row, mailbox),
         recipients=len({address.lower() for address in addresses}),
     )
     session.add(tracked)
@@ -46,6 +46,12 @@ def tracked_document(session: Session, row: Outbox, document: str) -> str:
     for each in made.links:
         session.add(TrackedLink(tracked_id=tracked.id or 0, position=each.position, url=each.url, text=each.text))
     return made.html
+
+
+def _wants_news(row: Outbox, mailbox: Mailbox) -> bool:
+    """Whoever switches tracking on for one message by hand waits for it: that message notifies whatever the default."""
+    by_hand = (row.track_opens and not mailbox.track_opens) or (row.track_clicks and not mailbox.track_clicks)
+    return mailbox.track_notify or by_hand
 
 
 def _rewritten(row: Outbox, document: str, nonce: str) -> Rewritten:

@@ -302,3 +302,25 @@ def test_nothing_else_is_told(desk: Desk) -> None:
     with reading() as session:
         assert session.exec(select(Notification)).all() == []
         assert session.exec(select(Outbox)).one().lease_owner == ""
+
+
+def test_tracking_switched_on_by_hand_always_notifies(desk: Desk) -> None:
+    """T03, T08: the mailbox's switch is about its default; who turns tracking on for one email waits for that one."""
+
+    def notifies(**send: bool) -> bool:
+        made = desk.send(**send)
+        with reading() as session:
+            return session.exec(select(TrackedMessage.notify).where(TrackedMessage.outbox_id == made.id)).one()
+
+    assert notifies(track_opens=True)
+    assert notifies(track_clicks=True)
+    with transaction() as session:
+        mailbox = session.get(Mailbox, desk.mailbox_id)
+        assert mailbox is not None
+        mailbox.track_opens = True
+    assert not notifies(track_opens=True)
+    with transaction() as session:
+        mailbox = session.get(Mailbox, desk.mailbox_id)
+        assert mailbox is not None
+        mailbox.track_notify = True
+    assert notifies(track_opens=True)

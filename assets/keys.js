@@ -31,6 +31,11 @@
     if (row && !event.target.closest("[data-own-click]")) select(row);
   }, true);
 
+  // A notice of the browser, not a fault: Reflex would report each one to the server.
+  window.addEventListener("error", (event) => {
+    if (String(event.message).startsWith("ResizeObserver loop")) { event.stopImmediatePropagation(); event.preventDefault(); }
+  }, true);
+
   let chord = 0;
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
@@ -62,27 +67,49 @@
     if ("craefuz".includes(key) && key.length === 1 && click(key)) event.preventDefault();
   });
 
+  // New mail never moves the row under the pointer: what is inserted above it is scrolled away before it is painted.
+  let under = null;
+  document.addEventListener("pointermove", (event) => {
+    const row = event.target.closest?.(".thread-list li");
+    under = row ? { row, top: row.getBoundingClientRect().top } : null;
+  }, { passive: true });
+  new MutationObserver(() => {
+    if (!under?.row.isConnected) return;
+    const list = under.row.closest(".thread-list");
+    const moved = under.row.getBoundingClientRect().top - under.top;
+    if (list && moved > 1 && moved < 2000) list.scrollTop += moved;
+  }).observe(document.documentElement, { childList: true, subtree: true });
+  document.addEventListener("scroll", () => { if (under?.row.isConnected) under.top = under.row.getBoundingClientRect().top; }, { capture: true, passive: true });
+
   // Mail frames: same origin, no scripts inside (sandbox without allow-scripts), so we measure from outside.
+  // The content's own box is measured, never the body's: a body that fills its frame would grow with it for ever.
   const fit = (frame) => {
     try {
-      const root = frame.contentDocument?.documentElement;
-      if (!root || !frame.contentDocument.body) return;
-      const height = Math.max(frame.contentDocument.body.scrollHeight, 24);
-      frame.style.blockSize = `${Math.min(height, 40000) + 2}px`;
+      const page = frame.contentDocument;
+      const content = page?.querySelector("body > .mail") ?? page?.body;
+      if (!content) return;
+      const height = Math.min(Math.max(Math.ceil(content.getBoundingClientRect().bottom + page.defaultView.scrollY) + 2, 24), 40000);
+      if (Math.abs(height - (Number(frame.dataset.height) || 0)) > 1) {
+        frame.dataset.height = String(height);
+        frame.style.blockSize = `${height}px`;
+      }
     } catch { /* a frame that navigated away: leave its height */ }
   };
   document.addEventListener("load", (event) => {
     const frame = event.target;
     if (!(frame instanceof HTMLIFrameElement) || !frame.classList.contains("mail-frame")) return;
+    frame.dataset.height = "0";
     fit(frame);
     try {
+      const page = frame.contentDocument;
       const offer = frame.parentElement.querySelector(".remote-offer");
-      if (offer) offer.hidden = !(Number(frame.contentDocument.documentElement.dataset.blocked) > 0);
-    } catch { /* as above */ }
-    try {
-      const seen = new ResizeObserver(() => fit(frame));
-      seen.observe(frame.contentDocument.body);
-      seen.observe(frame);
+      if (offer) offer.hidden = !(Number(page.documentElement.dataset.blocked) > 0);
+      const later = () => requestAnimationFrame(() => fit(frame));
+      for (const kind of ["toggle", "load", "error"]) page.addEventListener(kind, later, true); // quotes, images
+      let width = frame.clientWidth;
+      new ResizeObserver(() => {
+        if (frame.clientWidth !== width) { width = frame.clientWidth; later(); }
+      }).observe(frame.parentElement);
     } catch { /* as above */ }
   }, true);
 

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from mailcrm import routes
 from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import button, icon_button, kbd
 from mailcrm.components.icons import icon
@@ -10,6 +11,7 @@ from mailcrm.components.tracking_mark import marks
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.i18n import tr
 from mailcrm.state.inbox import InboxState
+from mailcrm.state.nav import NavState
 from mailcrm.state.outgoing import Outgoing
 from mailcrm.state.present import Row
 
@@ -142,6 +144,27 @@ def _nothing() -> rx.Component:
             ("outbox", empty("calendar-clock", tr("Nothing waits"), tr("Email on its way out shows up here."))),
             ("sent", empty("send", tr("Nothing sent yet"), tr("Email that you send shows up here."))),
             ("archive", empty("archive", tr("Archive is empty"), tr("Archived conversations show up here."))),
+            _no_mail(),
+        ),
+    )
+
+
+def _no_mail() -> rx.Component:
+    return rx.cond(
+        NavState.sync_kind == "none",
+        empty(
+            "at-sign",
+            tr("No mailbox yet"),
+            tr("Connect your email, then it shows up here."),
+            rx.el.a(tr("Connect your email"), href=routes.SETTINGS_SYNC, class_name="btn btn-ink"),
+        ),
+        rx.cond(
+            NavState.sync_kind == "syncing",
+            empty(
+                "loader-circle",
+                tr("Your email is on its way"),
+                tr("The newest comes first. You can start working now."),
+            ),
             empty("sun", tr("Inbox is clear"), tr("New email shows up here by itself.")),
         ),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import reflex as rx
 
+from mailcrm import routes
 from mailcrm.errors import MailcrmError, NotFound
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
@@ -95,8 +96,9 @@ class InboxState(rx.State):
     @rx.event
     async def clear(self):
         """Show everything again."""
-        self.shown, self.query = "all", ""
+        self.shown, searched, self.query = "all", bool(self.query), ""
         await self._fill(await actor_of(self))
+        return rx.redirect(routes.INBOX) if searched else None
 
     @rx.event
     async def more(self):

@@ -1,0 +1,121 @@
+"""The command line as scripts use it: exit codes, one sentence on standard error, JSON (contract.md)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.servers.dovecot import DovecotServer
+from tests.servers.smtp_sink import SmtpSink
+
+PASSWORD = "correct horse battery"
+_names = itertools.count(1)
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `python -m mailcrm …` in a data folder of its own."""
+
+    def command(*arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {"MAILCRM_DATA_DIR": str(tmp_path / "data")}
+        env.pop("MAILCRM_DATABASE_URL", None)
+        done = subprocess.run(
+            [sys.executable, "-m", "mailcrm", *arguments],
+            cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        if code == 1:
+            assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        return done
+
+    return command
+
+
+def test_users_and_tokens(run: Run) -> None:
+    run("user", "create", "--email", "a@x.test", "--name", "Ada", "--admin", "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert (
+        "already has an account"
+        in run(
+            "user", "create", "--email", "A@x.test", "--name", "B", "--password-stdin", stdin=f"{PASSWORD}\n", code=1
+        ).stderr
+    )
+    assert (
+        "too short"
+        in run("user", "create", "--email", "c@x.test", "--name", "C", "--password-stdin", stdin="abc\n", code=1).stderr
+    )
+    assert run("user", "create", "--email", "c@x.test", "--name", "C", code=1).stderr.startswith("No password")
+    listed = json.loads(run("user", "list", "--json").stdout)
+    assert [(each["email"], each["role"]) for each in listed] == [("a@x.test", "admin")]
+    assert run("token", "create", "--user", "a@x.test").stdout.startswith("mcrm_")
+    assert "nobody@x.test" in run("token", "create", "--user", "nobody@x.test", code=1).stderr
+    assert "last administrator" in run("user", "disable", "a@x.test", code=1).stderr
+
+
+def test_wrong_use_is_code_2(run: Run) -> None:
+    run("user", "create", code=2)
+    run("nonsense", code=2)
+    run("serve", "--port", "0", code=2)
+    assert "serve" in run("--help").stdout
+
+
+def test_doctor_names_every_setting_and_what_is_wrong(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = run("doctor").stdout
+    for name in ("MAILCRM_DATA_DIR", "MAILCRM_PORT", "MAILCRM_PUBLIC_URL", "MAILCRM_LOG", "Database", "Queue"):
+        assert name in told
+    assert "(environment)" in told
+    assert "(default)" in told
+    monkeypatch.setenv("MAILCRM_SECRET_KEY", "k" * 40)
+    assert "k" * 40 not in run("doctor").stdout
+    monkeypatch.setenv("MAILCRM_LOG", "loud")
+    env = run_raw("doctor")
+    assert env.returncode == 1
+    assert "MAILCRM_LOG='loud'" in env.stdout
+
+
+def run_raw(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "mailcrm", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_a_mailbox_from_adding_to_removing(run: Run, dovecot: DovecotServer, smtp_sink: SmtpSink) -> None:
+    user = f"cli{next(_names)}"
+    dovecot.add_user(user, PASSWORD)
+    smtp_sink.add_user(user, PASSWORD)
+    for n in range(5):
+        dovecot.deliver(user, b"Subject: n\r\nMessage-ID: <cli%d@t>\r\nFrom: b@t.test\r\n\r\nx\r\n" % n)
+    imap, smtp = dovecot.spec(user), smtp_sink.spec(user)
+    run("user", "create", "--email", "a@x.test", "--name", "Ada", "--password-stdin", stdin=f"{PASSWORD}\n")
+    add = [
+        "mailbox", "add", "--user", "a@x.test", "--address", "ada@home.test", "--username", user, "--password-stdin",
+        "--imap-host", imap.host, "--imap-port", str(imap.port), "--imap-security", "none",
+        "--smtp-host", smtp.host, "--smtp-port", str(smtp.port), "--smtp-security", "none",
+    ]  # fmt: skip
+    assert "did not accept" in run(*add, stdin="wrong\n", code=1).stderr
+    assert json.loads(run("mailbox", "list", "--json").stdout) == []
+    assert "--since takes" in run(*add, "--since", "yesterday", stdin=PASSWORD, code=1).stderr
+    run(*add, stdin=PASSWORD)
+    assert "connected already" in run(*add, stdin=PASSWORD, code=1).stderr
+    synced = run("sync", "--mailbox", "ada@home.test")
+    assert "\r" not in synced.stderr  # no progress bar in a pipe
+    ledger = json.loads(run("status", "--json").stdout)
+    inbox = next(line for line in ledger if line["folder"] == "INBOX")
+    assert (inbox["mailbox"], inbox["server"], inbox["stored"], inbox["pending"]) == ("ada@home.test", 5, 5, 0)
+    assert inbox["last_success_at"]
+    assert (
+        "did not accept"
+        in run("mailbox", "reconnect", "ada@home.test", "--password-stdin", stdin="no\n", code=1).stderr
+    )
+    run("mailbox", "reconnect", "ada@home.test", "--password-stdin", stdin=PASSWORD)
+    assert json.loads(run("quarantine", "list", "--json").stdout) == []
+    assert "No connected mailbox" in run("mailbox", "remove", "x@home.test", code=1).stderr
+    run("mailbox", "remove", "ada@home.test")
+    assert json.loads(run("status", "--json").stdout) == []

@@ -13,6 +13,7 @@ import structlog
 
 from mailcrm.errors import MailcrmError, NotFound
 
+SYNC_BUDGET_S = 120.0  # then another mailbox has its turn; what is left is asked for again
 BATCH = 50  # rows taken by one run of a quick job; what is left is found by the next sweep
 
 log = structlog.get_logger()
@@ -24,7 +25,7 @@ def sync_mailbox(mailbox_id: int) -> None:
     """Sync one mailbox; returns at once when another worker has its lease."""
     from mailcrm.services.mail.sync import engine
 
-    engine.sync_mailbox(mailbox_id)
+    engine.sync_mailbox(mailbox_id, budget=SYNC_BUDGET_S, should_stop=stopping.is_set)
 
 
 def link_pending() -> None:

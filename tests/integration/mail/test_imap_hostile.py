@@ -190,6 +190,19 @@ def test_malformed_answers_are_never_an_empty_success_nor_a_crash(
         assert all(isinstance(item, Unfetchable) and item.reason == "malformed" for item in got)
 
 
+def test_a_literal_bomb_is_refused_at_its_announcement(play: Callable[..., MisbehavingImap]) -> None:
+    """F13: not one byte of the three billion is waited for; otherwise this would end in a time-out."""
+    meta = b"* 1 FETCH (UID 1 FLAGS () RFC822.SIZE 5)\r\n{tag} OK done\r\n"
+    bomb = b"* 1 FETCH (UID 1 BODY[] {3000000000}\r\n"
+    server = play(_plain({r"UID FETCH \S+ \(FLAGS": meta, r"UID FETCH \S+ \(BODY": bomb}))
+    with connect(spec(server), SECRET, limits=QUICK) as connection:
+        connection.examine("INBOX")
+        with pytest.raises(TransientError) as caught:
+            list(connection.fetch_raw([1]))
+        assert caught.value.code == "imap.refused"
+        assert not connection.alive
+
+
 def test_one_malformed_message_does_not_take_the_others_along(play: Callable[..., MisbehavingImap]) -> None:
     """A9 #6: the batch is halved until the poison is alone."""
     meta = b"".join(b"* %d FETCH (UID %d FLAGS () RFC822.SIZE 5)\r\n" % (n, n) for n in range(1, 9))

@@ -226,3 +226,30 @@ def test_commands_of_a_whole_sync_are_on_the_allow_list(db: str, dovecot: Doveco
         commands = proxy.commands()
     assert {c for c in commands if not any(re.match(p, c) for p in ALLOWED)} == set()
     assert sum(c.startswith("EXAMINE") for c in commands) >= 3
+
+
+def test_a_budget_ends_the_pass_and_asks_to_go_on(box: Box) -> None:
+    """A large mailbox must not keep a worker from the others: it is asked for again, and goes on where it was."""
+    for n in range(1, 800):
+        box.deliver(raw(n))
+    report = engine.sync_mailbox(box.mailbox_id, should_stop=lambda: bool(box.locations()))
+    assert report.cut
+    assert report.pending > 0
+    assert row(box).sync_requested_at is not None
+    box.ledger()
+    assert box.sync().complete
+    assert row(box).sync_requested_at is None
+
+
+def test_a_folder_with_a_lasting_error_is_not_asked_for_again_and_again(db: str, dovecot: DovecotServer) -> None:
+    server = SmallImap({1: raw(1)})
+    server.list_answer = ""
+    box, listener = small(dovecot, server)
+    with transaction() as session:
+        mailbox = session.get_one(Mailbox, box.mailbox_id)
+        mailbox.sync_requested_at = utcnow()
+        session.add(mailbox)
+    with listener:
+        assert not engine.sync_mailbox(box.mailbox_id).complete
+    assert row(box).sync_requested_at is None
+    assert row(box).next_try_at is None  # the mailbox itself is well: it is polled as usual

@@ -12,7 +12,6 @@ Does not decide (plan.py), does not parse (fetch.py), does not sleep or loop for
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,14 +50,13 @@ STRIKES = 3  # refusals in a row before the user is asked for a password (server
 BACKOFF_S, MAX_BACKOFF_S = 30.0, 900.0
 
 log = structlog.get_logger()
-stopping = threading.Event()  # set by a worker that is to end: the pass ends after the batch in hand
 
 
 @dataclass(slots=True)
 class SyncReport:
     """What one pass did. `complete`: nothing was left to do; `error` is what ended it early.
 
-    `busy`: another worker has the mailbox, nothing was done.
+    `busy`: another worker has the mailbox, nothing was done. `cut`: the budget, or the worker's stop, ended it early.
     """
 
     mailbox_id: int
@@ -69,6 +67,7 @@ class SyncReport:
     pending: int = 0
     complete: bool = False
     busy: bool = False
+    cut: bool = False
     error: MailcrmError | None = None
     folder_errors: dict[str, MailcrmError] = field(default_factory=dict[str, MailcrmError])
 
@@ -87,10 +86,11 @@ def sync_mailbox(
     budget: float | None = None,
     limits: Limits | None = None,
     progress: Callable[[SyncReport], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> SyncReport:
     """Bring a mailbox up to date; a second call with nothing new on the server changes nothing.
 
-    `budget` in seconds ends the pass after the batch in hand. Failures of the server don't raise: they are in the
+    `budget` in seconds, or `should_stop`, ends the pass after the batch in hand; it asks to be continued. Failures of the server don't raise: they are in the
     report, and in the mailbox's row with the time of the next try. Raises NotFound for a mailbox that is gone.
     """
     report = SyncReport(mailbox_id)
@@ -104,7 +104,7 @@ def sync_mailbox(
         return report
     try:
         access = credentials(mailbox_id)
-        _Pass(mailbox_id, owner, access, report, budget, limits, progress).run()
+        _Pass(mailbox_id, owner, access, report, budget, limits, progress, should_stop).run()
     except lease.LeaseLost:
         report.busy = True
         return report
@@ -130,9 +130,10 @@ class _Pass:
         budget: float | None,
         limits: Limits | None,
         progress: Callable[[SyncReport], None] | None,
+        should_stop: Callable[[], bool] | None,
     ) -> None:
         self.mailbox_id, self.owner, self.access, self.report = mailbox_id, owner, access, report
-        self.limits, self.progress = limits, progress
+        self.limits, self.progress, self.should_stop = limits, progress, should_stop
         self.ends = time.monotonic() + budget if budget is not None else None
         self.storer = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.in_hand: Future[None] | None = None
@@ -172,7 +173,9 @@ class _Pass:
 
     def out_of_time(self) -> bool:
         """Whether the budget is used up, or the process is to stop."""
-        return stopping.is_set() or (self.ends is not None and time.monotonic() >= self.ends)
+        over = self.ends is not None and time.monotonic() >= self.ends
+        self.report.cut = self.report.cut or over or (self.should_stop is not None and self.should_stop())
+        return self.report.cut
 
     def places(self) -> list[_Place]:
         """The folders to sync, most wanted first."""
@@ -390,7 +393,9 @@ def _finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) 
             if report.error is None:
                 mailbox.failures, mailbox.error_code, mailbox.error_params = 0, "", {}
                 mailbox.last_success_at, mailbox.next_try_at = now, None
-                if mailbox.sync_requested_at is not None and mailbox.sync_requested_at <= started and report.complete:
+                if report.cut and report.pending:
+                    mailbox.sync_requested_at = now  # go on soon, after the other mailboxes had their turn
+                elif mailbox.sync_requested_at is not None and mailbox.sync_requested_at <= started:
                     mailbox.sync_requested_at = None
                 for folder in session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id)):
                     if folder.chosen and folder.gone_at is None and folder.name not in report.folder_errors:

@@ -176,7 +176,7 @@ class SyncMachine(RuleBasedStateMachine):
             assert {u for u in self.server if u < self.cursor_uidnext} <= set(self.rows)
 
 
-SyncMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+SyncMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
 TestSync = SyncMachine.TestCase
 
 
@@ -196,6 +196,13 @@ def test_an_empty_listing_needs_a_second_connection_and_a_second_pass() -> None:
     assert judge(known, set(), 0, confirmed=False, suspicious=False) == Doubt("mass", again=True)
     assert judge(known, set(), 0, confirmed=True, suspicious=False) == Doubt("empty", again=False)
     assert isinstance(judge(known, set(), 0, confirmed=True, suspicious=True), Believe)
+
+
+def test_a_listing_that_disagrees_with_the_count_is_never_believed() -> None:
+    """peers.md 3.1: a failed SEARCH looks like an empty folder; the server's own count tells."""
+    known = set(range(1, 11))
+    assert judge(known, set(range(1, 6)), 10, confirmed=False, suspicious=False) == Doubt("count", again=True)
+    assert judge(known, set(), 10, confirmed=True, suspicious=True) == Doubt("count", again=False)
 
 
 def test_windows_bound_every_listing() -> None:

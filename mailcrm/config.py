@@ -129,7 +129,9 @@ def _url(name: str, value: str) -> str:
 def _database(value: str) -> str:
     if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
         why = "it must begin with sqlite:/// or postgresql+psycopg://"
-        raise ConfigError("config.invalid", name="MAILCRM_DATABASE_URL", value=value.split(":")[0] + ":…", why=why)
+        raise ConfigError(
+            "config.invalid", name="MAILCRM_DATABASE_URL", value=value.split(":", maxsplit=1)[0] + ":…", why=why
+        )
     return value
 
 

@@ -6,12 +6,12 @@ Secrets are stored as hashes (sessions, invitations, tokens: SHA-256 of random v
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from mailcrm.models.base import key, moment, one_of
+from mailcrm.models.base import Table, key, moment, one_of
 
 
-class Workspace(SQLModel, table=True):
+class Workspace(Table, table=True):
     """The one workspace of this server; its row is made by the set-up page."""
 
     __tablename__ = "workspace"
@@ -30,7 +30,7 @@ class Workspace(SQLModel, table=True):
     created_at: datetime = moment(now=True)
 
 
-class User(SQLModel, table=True):
+class User(Table, table=True):
     """A person who signs in. The address is kept in lower case."""
 
     __tablename__ = "users"
@@ -48,7 +48,7 @@ class User(SQLModel, table=True):
     created_at: datetime = moment(now=True)
 
 
-class UserSession(SQLModel, table=True):
+class UserSession(Table, table=True):
     """A signed-in browser. The cookie holds the random id, this row only its SHA-256."""
 
     __tablename__ = "sessions"
@@ -61,7 +61,7 @@ class UserSession(SQLModel, table=True):
     user_agent: str = ""
 
 
-class LoginAttempt(SQLModel, table=True):
+class LoginAttempt(Table, table=True):
     """A failed sign-in, for the rate limit; `subject` is an address or a network, hashed."""
 
     __tablename__ = "login_attempts"
@@ -71,7 +71,7 @@ class LoginAttempt(SQLModel, table=True):
     at: datetime = moment(now=True, index=True)
 
 
-class Invite(SQLModel, table=True):
+class Invite(Table, table=True):
     """A link that lets one colleague make an account."""
 
     __tablename__ = "invites"
@@ -87,7 +87,7 @@ class Invite(SQLModel, table=True):
     used_at: datetime | None = moment(nullable=True)
 
 
-class ApiToken(SQLModel, table=True):
+class ApiToken(Table, table=True):
     """A bearer token of the REST interface; sees exactly what its user sees."""
 
     __tablename__ = "api_tokens"

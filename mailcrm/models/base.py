@@ -4,7 +4,7 @@ Does not hold tables or queries. Times are stored as UTC and come back aware, on
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, Dialect, Integer, MetaData
 from sqlalchemy.types import JSON, DateTime, TypeDecorator, TypeEngine
@@ -21,6 +21,13 @@ SQLModel.metadata = MetaData(
 )
 
 
+class Table(SQLModel):
+    """Base of every table: the name is given, not derived."""
+
+    __tablename__: ClassVar[str]  # type: ignore[assignment]  SQLModel's own is a function of the class
+    __table_args__: ClassVar[Any] = ()
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment: stored as UTC, returned aware; a naive value is refused, never guessed."""
 
@@ -35,7 +42,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy names it
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -7,12 +7,12 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from mailcrm.models.base import BigId, json_column, key, moment, one_of
+from mailcrm.models.base import BigId, Table, json_column, key, moment, one_of
 
 
-class Organization(SQLModel, table=True):
+class Organization(Table, table=True):
     """A company or other body."""
 
     __tablename__ = "organizations"
@@ -24,7 +24,7 @@ class Organization(SQLModel, table=True):
     deleted_at: datetime | None = moment(nullable=True)
 
 
-class OrganizationDomain(SQLModel, table=True):
+class OrganizationDomain(Table, table=True):
     """A mail domain of an organization, in lower case."""
 
     __tablename__ = "organization_domains"
@@ -35,7 +35,7 @@ class OrganizationDomain(SQLModel, table=True):
     domain: str = Field(index=True)
 
 
-class Person(SQLModel, table=True):
+class Person(Table, table=True):
     """Somebody outside the workspace. `consent` is the tracking consent of rule T09."""
 
     __tablename__ = "persons"
@@ -53,7 +53,7 @@ class Person(SQLModel, table=True):
     deleted_at: datetime | None = moment(nullable=True)
 
 
-class PersonAddress(SQLModel, table=True):
+class PersonAddress(Table, table=True):
     """An email address of a person, in lower case; the one at position 0 is the primary one."""
 
     __tablename__ = "person_addresses"
@@ -68,7 +68,7 @@ class PersonAddress(SQLModel, table=True):
     position: int = 0
 
 
-class PersonPhone(SQLModel, table=True):
+class PersonPhone(Table, table=True):
     """A telephone number of a person, as typed."""
 
     __tablename__ = "person_phones"
@@ -79,7 +79,7 @@ class PersonPhone(SQLModel, table=True):
     position: int = 0
 
 
-class Pipeline(SQLModel, table=True):
+class Pipeline(Table, table=True):
     """An ordered list of stages."""
 
     __tablename__ = "pipelines"
@@ -90,7 +90,7 @@ class Pipeline(SQLModel, table=True):
     deleted_at: datetime | None = moment(nullable=True)
 
 
-class Stage(SQLModel, table=True):
+class Stage(Table, table=True):
     """A step of a pipeline; `probability` in percent."""
 
     __tablename__ = "stages"
@@ -107,7 +107,7 @@ class Stage(SQLModel, table=True):
     deleted_at: datetime | None = moment(nullable=True)
 
 
-class Deal(SQLModel, table=True):
+class Deal(Table, table=True):
     """A sale under way. A deal is closed exactly when it is won or lost."""
 
     __tablename__ = "deals"
@@ -136,7 +136,7 @@ class Deal(SQLModel, table=True):
     deleted_at: datetime | None = moment(nullable=True)
 
 
-class DealStage(SQLModel, table=True):
+class DealStage(Table, table=True):
     """A stay of a deal in a stage; the current one has no `left_at`."""
 
     __tablename__ = "deal_stages"
@@ -157,7 +157,7 @@ class DealStage(SQLModel, table=True):
     left_at: datetime | None = moment(nullable=True)
 
 
-class DealParticipant(SQLModel, table=True):
+class DealParticipant(Table, table=True):
     """Another person who takes part in a deal."""
 
     __tablename__ = "deal_participants"
@@ -166,7 +166,7 @@ class DealParticipant(SQLModel, table=True):
     person_id: int = Field(primary_key=True, foreign_key="persons.id", ondelete="CASCADE", sa_type=BigId)
 
 
-class Lead(SQLModel, table=True):
+class Lead(Table, table=True):
     """A possible deal. It is converted exactly when it names the deal it became."""
 
     __tablename__ = "leads"
@@ -188,7 +188,7 @@ class Lead(SQLModel, table=True):
     deleted_at: datetime | None = moment(nullable=True)
 
 
-class Link(SQLModel, table=True):
+class Link(Table, table=True):
     """What ties a thread or a message to a person, deal or lead, with what made it (B06).
 
     Unlinking keeps the row (`unlinked_at`), so automation never links again what a person unlinked (M30).

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from mailcrm.models.base import BigId, json_column, key, moment, one_of
+from mailcrm.models.base import BigId, Table, json_column, key, moment, one_of
 
 SECURITY = ("ssl", "starttls", "none")
 ROLES = ("inbox", "sent", "drafts", "archive", "junk", "trash", "all", "flagged", "other")
 
 
-class Mailbox(SQLModel, table=True):
+class Mailbox(Table, table=True):
     """A connected email account of one user, with its sync lease and its last outcome."""
 
     __tablename__ = "mailboxes"
@@ -69,7 +69,7 @@ class Mailbox(SQLModel, table=True):
     created_at: datetime = moment(now=True)
 
 
-class MailboxAlias(SQLModel, table=True):
+class MailboxAlias(Table, table=True):
     """Another own address of a mailbox."""
 
     __tablename__ = "mailbox_aliases"
@@ -80,7 +80,7 @@ class MailboxAlias(SQLModel, table=True):
     address: str
 
 
-class Folder(SQLModel, table=True):
+class Folder(Table, table=True):
     """A folder on the server with its cursor. `role` is RFC 6154's special use."""
 
     __tablename__ = "folders"
@@ -113,7 +113,7 @@ class Folder(SQLModel, table=True):
     error_params: dict[str, Any] = json_column()
 
 
-class PendingUid(SQLModel, table=True):
+class PendingUid(Table, table=True):
     """A message on the server that is not stored yet; `tries` counts fetches that brought nothing."""
 
     __tablename__ = "pending_uids"
@@ -123,7 +123,7 @@ class PendingUid(SQLModel, table=True):
     tries: int = 0
 
 
-class SkippedUid(SQLModel, table=True):
+class SkippedUid(Table, table=True):
     """A message left on the server on purpose, with the reason (history window, contacts only …)."""
 
     __tablename__ = "skipped_uids"
@@ -134,7 +134,7 @@ class SkippedUid(SQLModel, table=True):
     reason: str
 
 
-class Quarantined(SQLModel, table=True):
+class Quarantined(Table, table=True):
     """A message that could not be stored or parsed: kept raw where it could be fetched, with its reason (B02)."""
 
     __tablename__ = "quarantine"
@@ -150,7 +150,7 @@ class Quarantined(SQLModel, table=True):
     tried_at: datetime = moment(now=True)
 
 
-class Blob(SQLModel, table=True):
+class Blob(Table, table=True):
     """Raw bytes in the blob store, named by their SHA-256 (hex); `size` in bytes before compression."""
 
     __tablename__ = "blobs"

@@ -7,12 +7,12 @@ A message is one mailbox's copy of an RFC 5322 message: its content is shared (b
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from mailcrm.models.base import BigId, key, moment, one_of
+from mailcrm.models.base import BigId, Table, key, moment, one_of
 
 
-class Thread(SQLModel, table=True):
+class Thread(Table, table=True):
     """A conversation of one user. The summary columns are rewritten from its messages, never the truth."""
 
     __tablename__ = "threads"
@@ -26,7 +26,7 @@ class Thread(SQLModel, table=True):
     unread_count: int = 0
 
 
-class ThreadReference(SQLModel, table=True):
+class ThreadReference(Table, table=True):
     """A Message-ID that belongs to a thread: of a stored message, or named by one (late arrivals join by it)."""
 
     __tablename__ = "thread_references"
@@ -40,7 +40,7 @@ class ThreadReference(SQLModel, table=True):
     thread_id: int = Field(sa_type=BigId)
 
 
-class Message(SQLModel, table=True):
+class Message(Table, table=True):
     """One copy of a message in one mailbox. `sort_at` is the moment lists are ordered by (sync.md A5)."""
 
     __tablename__ = "messages"
@@ -86,7 +86,7 @@ class Message(SQLModel, table=True):
     created_at: datetime = moment(now=True)
 
 
-class MessageLocation(SQLModel, table=True):
+class MessageLocation(Table, table=True):
     """Where a message sits on a server: disposable, re-made after a UIDVALIDITY change."""
 
     __tablename__ = "message_locations"
@@ -100,7 +100,7 @@ class MessageLocation(SQLModel, table=True):
     flags: str = ""  # space-separated, as the server spells them
 
 
-class Participant(SQLModel, table=True):
+class Participant(Table, table=True):
     """An address in a role on a message. `address` is in lower case."""
 
     __tablename__ = "participants"
@@ -118,7 +118,7 @@ class Participant(SQLModel, table=True):
     address: str
 
 
-class Attachment(SQLModel, table=True):
+class Attachment(Table, table=True):
     """A file of a message; its bytes are read from the raw message by `n`."""
 
     __tablename__ = "attachments"

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from mailcrm.models.base import BigId, json_column, key, moment, one_of
+from mailcrm.models.base import BigId, Table, json_column, key, moment, one_of
 
 STATES = ("draft", "queued", "sending", "sent", "failed", "unknown", "cancelled")
 
 
-class Outbox(SQLModel, table=True):
+class Outbox(Table, table=True):
     """One message being written or sent. Message-ID and Date are fixed when it is queued and never made again."""
 
     __tablename__ = "outbox"
@@ -64,7 +64,7 @@ class Outbox(SQLModel, table=True):
     updated_at: datetime = moment(now=True)
 
 
-class OutboxRecipient(SQLModel, table=True):
+class OutboxRecipient(Table, table=True):
     """An address the message goes to, and what the server said of it."""
 
     __tablename__ = "outbox_recipients"
@@ -85,7 +85,7 @@ class OutboxRecipient(SQLModel, table=True):
     reply_text: str = ""
 
 
-class OutboxAttachment(SQLModel, table=True):
+class OutboxAttachment(Table, table=True):
     """A file that goes along; `content_id` is set for inline images."""
 
     __tablename__ = "outbox_attachments"

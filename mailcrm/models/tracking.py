@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from mailcrm.models.base import json_column, key, moment, one_of
+from mailcrm.models.base import Table, json_column, key, moment, one_of
 
 CLASSES = ("person", "proxy", "scanner", "own", "unknown")
 
 
-class TrackedMessage(SQLModel, table=True):
+class TrackedMessage(Table, table=True):
     """What a sent message tracks, with counts of the events that may be a person's (class person or unknown)."""
 
     __tablename__ = "tracked_messages"
@@ -38,7 +38,7 @@ class TrackedMessage(SQLModel, table=True):
     created_at: datetime = moment(now=True)
 
 
-class TrackedLink(SQLModel, table=True):
+class TrackedLink(Table, table=True):
     """A link's real destination. The redirect looks it up here, never in the token."""
 
     __tablename__ = "tracked_links"
@@ -51,7 +51,7 @@ class TrackedLink(SQLModel, table=True):
     text: str = ""
 
 
-class TrackingEvent(SQLModel, table=True):
+class TrackingEvent(Table, table=True):
     """One fetch of a pixel or a link. Append-only; `kind`, `reasons` and `rules_version` explain it (B03)."""
 
     __tablename__ = "tracking_events"

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from mailcrm.models.base import json_column, key, moment, one_of
+from mailcrm.models.base import Table, json_column, key, moment, one_of
 
 
-class Template(SQLModel, table=True):
+class Template(Table, table=True):
     """A message to start from (M07); `shared` ones are seen by all colleagues."""
 
     __tablename__ = "templates"
@@ -26,7 +26,7 @@ class Template(SQLModel, table=True):
     deleted_at: datetime | None = moment(nullable=True)
 
 
-class Signature(SQLModel, table=True):
+class Signature(Table, table=True):
     """A block below one's mail (M08); `mailbox_id` makes it that mailbox's default."""
 
     __tablename__ = "signatures"
@@ -39,11 +39,14 @@ class Signature(SQLModel, table=True):
     created_at: datetime = moment(now=True)
 
 
-class BlockedAddress(SQLModel, table=True):
+class BlockedAddress(Table, table=True):
     """An address or a domain whose mail the user does not want to see (M19, M20)."""
 
     __tablename__ = "blocked_addresses"
-    __table_args__ = (UniqueConstraint("user_id", "pattern", "scope"), one_of("scope", "address", "domain", "subdomains"))
+    __table_args__ = (
+        UniqueConstraint("user_id", "pattern", "scope"),
+        one_of("scope", "address", "domain", "subdomains"),
+    )
 
     id: int | None = key()
     user_id: int = key(foreign="users.id")
@@ -52,7 +55,7 @@ class BlockedAddress(SQLModel, table=True):
     created_at: datetime = moment(now=True)
 
 
-class AlternativeAddress(SQLModel, table=True):
+class AlternativeAddress(Table, table=True):
     """Another address of a user, usable once its confirmation link was followed (M22)."""
 
     __tablename__ = "alternative_addresses"
@@ -66,7 +69,7 @@ class AlternativeAddress(SQLModel, table=True):
     confirmed_at: datetime | None = moment(nullable=True)
 
 
-class Notification(SQLModel, table=True):
+class Notification(Table, table=True):
     """What the bell shows. `group_key` joins repeats ("5 opens") while unread."""
 
     __tablename__ = "notifications"
@@ -91,7 +94,7 @@ class Notification(SQLModel, table=True):
     read_at: datetime | None = moment(nullable=True)
 
 
-class LiveEvent(SQLModel, table=True):
+class LiveEvent(Table, table=True):
     """A hint for open browser tabs that something changed; carries ids only and is swept after minutes."""
 
     __tablename__ = "live_events"
@@ -103,7 +106,7 @@ class LiveEvent(SQLModel, table=True):
     at: datetime = moment(now=True, index=True)
 
 
-class AuditEntry(SQLModel, table=True):
+class AuditEntry(Table, table=True):
     """Who did what to which row. Never holds message text or secrets."""
 
     __tablename__ = "audit"

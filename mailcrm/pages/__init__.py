@@ -1,0 +1,1 @@
+"""Functions that lay components out into pages; no I/O."""

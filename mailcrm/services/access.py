@@ -17,7 +17,6 @@ from sqlmodel import Session, SQLModel, col, select
 from mailcrm.errors import NotFound, UserError
 from mailcrm.models import Deal, Lead, Link, Mailbox, Message, Organization, Outbox, Person, Thread, User
 
-
 Row = TypeVar("Row", bound=SQLModel)
 
 

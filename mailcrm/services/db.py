@@ -8,7 +8,7 @@ Does not hold queries. A verb opens one `transaction()`; helpers take the sessio
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,14 +55,14 @@ def make_engine(url: str) -> Engine:
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction() -> Generator[Session]:
     """One write transaction: committed at the end, rolled back on any exception."""
     with Session(engine(), expire_on_commit=False) as session, session.begin():
         yield session
 
 
 @contextmanager
-def reading() -> Iterator[Session]:
+def reading() -> Generator[Session]:
     """One consistent read; never blocks a writer and writes nothing."""
     with engine().connect().execution_options(readonly=True) as connection, Session(connection) as session:
         yield session

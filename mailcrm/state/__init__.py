@@ -1,0 +1,1 @@
+"""One state module for each page; handlers call services in threads."""

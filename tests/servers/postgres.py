@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Self
 
 USER = "postgres"  # initdb refuses to run as root
 
@@ -31,7 +32,7 @@ class Cluster:
         self.home = Path(tempfile.mkdtemp(prefix="mailcrm-pg-"))
         self.as_root = os.geteuid() == 0
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         data, sockets = self.home / "data", self.home / "s"
         sockets.mkdir()
         if self.as_root:

@@ -16,7 +16,7 @@ TRIES_BY_NETWORK = 50  # an office behind one address signs in on Monday morning
 
 def locked_until(session: Session, email: str, network: str) -> datetime | None:
     """Return when the next try is allowed, None when it is allowed now."""
-    ends = []
+    ends: list[datetime] = []
     for subject, most in ((_subject(email), TRIES_BY_ADDRESS), (_subject(network), TRIES_BY_NETWORK)):
         times = session.exec(
             select(LoginAttempt.at)

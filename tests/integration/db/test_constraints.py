@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError, StatementError
@@ -29,7 +30,7 @@ def user(email: str) -> User:
     return User(email=email, name="A", password_hash="x")
 
 
-def mailbox(owner: User) -> Mailbox:
+def mailbox(owner: Any) -> Mailbox:
     return Mailbox(
         user_id=owner.id,
         address=owner.email,
@@ -45,7 +46,7 @@ def mailbox(owner: User) -> Mailbox:
     )
 
 
-def saved(session: Session, row: SQLModel) -> SQLModel:
+def saved(session: Session, row: SQLModel) -> Any:
     session.add(row)
     session.flush()
     return row
@@ -57,8 +58,8 @@ def refused(*rows: SQLModel) -> None:
             saved(session, row)
 
 
-def message(box: Mailbox, owner: User, thread: Thread, **changes: object) -> Message:
-    values = {"direction": "in", "visibility": "private", "sort_at": utcnow(), "size": 1, "blob_sha": "0" * 64}
+def message(box: Any, owner: Any, thread: Any, **changes: Any) -> Message:
+    values: dict[str, Any] = {"direction": "in", "visibility": "private", "sort_at": utcnow(), "size": 1, "blob_sha": "0" * 64}
     return Message(mailbox_id=box.id, user_id=owner.id, thread_id=thread.id, **(values | changes))
 
 
@@ -119,4 +120,4 @@ def test_times_are_aware_and_come_back_as_utc(db: str) -> None:
         assert found.created_at.utcoffset() is not None
         assert abs((found.created_at - ann.created_at).total_seconds()) < 1
     with pytest.raises((StatementError, ValueError)), transaction() as session:
-        saved(session, Thread(user_id=ann.id, last_at=datetime(2026, 1, 1)))  # noqa: DTZ001  naive on purpose
+        saved(session, Thread(user_id=ann.id, last_at=datetime(2026, 1, 1)))

@@ -2,7 +2,8 @@
 
 A file is written under a temporary name and renamed, so that a name always means whole content; it is written before
 the transaction that refers to it commits, so that a row never points at nothing after a crash of the process.
-Not flushed to the disk one by one: after a power cut `get` may raise BlobLost, and the message is fetched again.
+Not flushed to the disk one by one: after a power cut `get` may raise BlobLost; `sync/heal.py` fetches such a message
+again.
 Rows of `blobs` are written by those who refer to them; files without a row are swept later.
 """
 
@@ -38,7 +39,7 @@ def put(raw: bytes) -> str:
     """Store bytes and return their SHA-256 in hex; storing the same bytes again does nothing. Thread-safe."""
     sha = digest(raw)
     target = path_of(sha)
-    if target.exists():
+    if _is_there(target):
         return sha
     draft = target.with_name(f".{sha}.{os.getpid()}.{threading.get_ident()}")
     data = zlib.compress(raw, _LEVEL)
@@ -68,3 +69,18 @@ def get(sha: str) -> bytes:
     if not unpacker.eof or digest(raw) != sha:
         raise BlobLost(sha)
     return raw
+
+
+def drop_damaged(sha: str) -> None:
+    """Remove a blob's file when it can't be read, so that `put` writes it again."""
+    try:
+        get(sha)
+    except BlobLost:
+        path_of(sha).unlink(missing_ok=True)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0  # a power cut may leave a name without content
+    except OSError:
+        return False

@@ -11,7 +11,7 @@ from sqlmodel import select
 from mailcrm.models import Attachment, Mailbox, Participant, Quarantined, Thread
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail import blobs
-from mailcrm.services.mail.sync import engine, plan
+from mailcrm.services.mail.sync import engine, heal, plan
 from tests.integration.sync.conftest import Box, raw
 
 
@@ -225,3 +225,19 @@ def test_the_corpora_arrive_to_the_last_message(box: Box, corpora: Path) -> None
     assert line.server == len(files) == line.stored + line.quarantined
     assert line.quarantined < len(files) / 50
     assert box.sync().stored == 0
+
+
+def test_bytes_that_were_lost_come_back_to_the_same_message(box: Box) -> None:
+    """After a power cut a row may point at nothing: the message is fetched again and keeps its id and its links."""
+    box.deliver(raw(1))
+    box.sync()
+    (before,) = box.messages()
+    blobs.path_of(before.blob_sha).write_bytes(b"damaged")
+    with pytest.raises(blobs.BlobLost):
+        blobs.get(before.blob_sha)
+    assert heal.refetch(before.id or 0)
+    assert box.ledger()["INBOX"].pending == 1
+    box.sync()
+    (after,) = box.messages()
+    assert (after.id, after.thread_id, after.gone_at) == (before.id, before.thread_id, None)
+    assert blobs.get(after.blob_sha) == raw(1)

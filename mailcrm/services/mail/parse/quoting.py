@@ -96,7 +96,7 @@ def attribution_length(lines: list[str], i: int) -> int:
         return 0
     if len(head) <= _MAX_ATTRIBUTION and _JAPANESE.match(head):
         return 1
-    joined = ""
+    joined = without_first = ""
     for count in range(1, 4):
         if i + count > len(lines):
             return 0
@@ -104,8 +104,10 @@ def attribution_length(lines: list[str], i: int) -> int:
         if not piece or len(joined) + len(piece) > _MAX_ATTRIBUTION:
             return 0
         joined = f"{joined} {piece}".strip()
+        without_first = f"{without_first} {piece}".strip() if count > 1 else ""
         if _is_attribution(joined):
-            return count
+            # A line of the answer right above the attribution is no part of it.
+            return 0 if _begins_attribution(without_first) and _is_attribution(without_first) else count
     return 0
 
 
@@ -117,6 +119,10 @@ def _is_attribution(line: str) -> bool:
         return True
     tail = low[-120:]
     return any(low.startswith(start) and any(word in tail for word in words) for start, words in _OPENERS)
+
+
+def _begins_attribution(line: str) -> bool:
+    return line.lower().startswith(tuple(start for start, _ in _OPENERS))
 
 
 def _mark(lines: list[str]) -> tuple[list[bool], bool]:

@@ -170,3 +170,10 @@ def test_text_as_html_holds_no_markup_of_the_sender(text: str) -> None:
     assert '"onclick' not in html
     assert "<script" not in html
     assert "<i>" not in html
+
+
+def test_an_answer_right_above_the_attribution_is_kept() -> None:
+    """Our own text part has no empty line there; the answer and the attribution joined once read as one attribution."""
+    quoted = "On 21 Nov 2026, 21:08, Lena Vogt wrote:\n> Good news\n> today"
+    assert split_quoted(f"Both confirmed.\n{quoted}") == ("Both confirmed.", quoted)
+    assert split_quoted(f"Both confirmed.\nSee you.\n{quoted}") == ("Both confirmed.\nSee you.", quoted)

@@ -128,7 +128,7 @@ def check_address(host: str, port: int) -> None:
 def _supervise(settings: Config, host: str, port: int) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.set())
     env = dict(os.environ)
     env.update(
         {

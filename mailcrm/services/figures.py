@@ -18,7 +18,9 @@ def collect() -> list[Figure]:
     with reading() as session:
 
         def by(column: Any) -> dict[str, float]:
-            return {str(kind): float(count) for kind, count in session.exec(select(column, func.count()).group_by(column))}
+            return {
+                str(kind): float(count) for kind, count in session.exec(select(column, func.count()).group_by(column))
+            }
 
         def total(model: Any) -> dict[str, float]:
             return {"all": float(session.exec(select(func.count()).select_from(model)).one())}

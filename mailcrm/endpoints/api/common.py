@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
@@ -62,9 +62,9 @@ def plain(view: Any) -> Any:
                 found[field.name] = value
         return found
     if isinstance(view, (list, tuple)):
-        return [plain(each) for each in view]
-    if isinstance(view, dict):
-        return {str(name): plain(value) for name, value in view.items()}
+        return [plain(each) for each in cast("Sequence[Any]", view)]
+    if isinstance(view, Mapping):
+        return {str(name): plain(value) for name, value in cast("Mapping[Any, Any]", view).items()}
     return view
 
 

@@ -6,11 +6,13 @@ nothing leaves this machine. Not for anything but the demo.
 
 from __future__ import annotations
 
+# pyright: reportPrivateUsage=false, reportMissingTypeStubs=false
+# One method of pymap's Message is replaced (see _load_content), which needs its private names.
 import asyncio
 import hmac
 import signal
 from argparse import Namespace
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,23 +22,25 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from imapclient import IMAPClient
 from proxyprotocol.noop import ProxyProtocolNoop
 from proxyprotocol.reader import ProxyProtocolReader
-from pymap.backend.maildir import Config, FilterSet, Identity, MailboxSet, Message
+from pymap.backend.maildir import Config, FilterSet, Identity
 from pymap.backend.maildir import Session as MaildirSession
-from pymap.backend.maildir.mailbox import LoadedMessage
+from pymap.backend.maildir.mailbox import LoadedMessage, MailboxSet, Message
 from pymap.concurrent import Subsystem
 from pymap.exceptions import InvalidAuth
 from pymap.imap import IMAPServer
+from pymap.interfaces.login import LoginInterface
 from pymap.mime import MessageContent
 from pymap.parsing.specials import FetchRequirement
 from pymap.token import AllTokens
 from pymap.user import UserMetadata
 from pysasl.identity import ClearIdentity
 from sqlalchemy import update
-from sqlmodel import col
+from sqlmodel import col, select
 
-from mailcrm.models import Mailbox
+from mailcrm.models import Mailbox, utcnow
 from mailcrm.services.db import transaction
 from mailcrm.services.demo import store
+from mailcrm.services.jobs import queue
 
 MOST_BYTES = 50 * 1024 * 1024
 THREADS = 4
@@ -56,8 +60,8 @@ async def _serve(facts: store.ServerFacts) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
     imap, smtp = _imap(facts), _smtp(facts)
-    ports = []
-    servers = []
+    ports: list[int] = []
+    servers: list[asyncio.Server] = []
     for handler, port in ((imap, facts.imap_port), (smtp, facts.smtp_port)):
         try:
             server = await handler(port)
@@ -68,7 +72,7 @@ async def _serve(facts: store.ServerFacts) -> None:
     if ports != [facts.imap_port, facts.smtp_port]:
         facts.imap_port, facts.smtp_port = ports
         store.save(facts)
-        await asyncio.to_thread(_tell_mailboxes, facts)
+    await asyncio.to_thread(_tell_mailboxes, facts)
     log.info("demo mail servers started", imap_port=facts.imap_port, smtp_port=facts.smtp_port)
     await done.wait()
     for server in servers:
@@ -76,12 +80,14 @@ async def _serve(facts: store.ServerFacts) -> None:
 
 
 def _tell_mailboxes(facts: store.ServerFacts) -> None:
+    """Give the mailboxes the ports and have them synced now: a first try may have come before we listened."""
+    mine = (col(Mailbox.address).in_(facts.addresses), col(Mailbox.imap_host) == store.HOST)
+    ports = {"imap_port": facts.imap_port, "smtp_port": facts.smtp_port}
     with transaction() as session:
-        session.exec(
-            update(Mailbox)
-            .where(col(Mailbox.address).in_(facts.addresses), Mailbox.imap_host == store.HOST)
-            .values(imap_port=facts.imap_port, smtp_port=facts.smtp_port)
-        )
+        session.exec(update(Mailbox).where(*mine).values(**ports, sync_requested_at=utcnow(), next_try_at=None))
+        ids = session.exec(select(Mailbox.id).where(*mine)).all()
+    for mailbox_id in ids:
+        queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
 
 
 def _imap(facts: store.ServerFacts) -> Any:
@@ -110,7 +116,7 @@ class _Identity(Identity):
     """A user of server.json; pymap's own user files are not needed."""
 
     @asynccontextmanager
-    async def new_session(self) -> AsyncIterator[MaildirSession]:
+    async def new_session(self) -> AsyncGenerator[MaildirSession]:
         found, layout = self._load_maildir(self.name)
         yield MaildirSession(self.name, self.config, MailboxSet(found, layout), FilterSet(layout.path))
 
@@ -118,13 +124,17 @@ class _Identity(Identity):
         return UserMetadata(self.config, self.name)
 
 
-class _Login:
+class _Login(LoginInterface):
     """Checks the password of server.json."""
 
     def __init__(self, config: Config, facts: store.ServerFacts) -> None:
         self.config = config
-        self.tokens = AllTokens(config)
         self.facts = facts
+        self._tokens = AllTokens(config)
+
+    @property
+    def tokens(self) -> AllTokens:
+        return self._tokens
 
     async def authenticate(self, credentials: Any) -> _Identity:
         name = credentials.authcid
@@ -133,7 +143,7 @@ class _Login:
             raise InvalidAuth
         return _Identity(self.config, self.tokens, name, None, set())
 
-    async def authorize(self, authenticated: _Identity, authzid: str) -> _Identity:
+    async def authorize(self, authenticated: Any, authzid: str) -> _Identity:
         if authenticated.name != authzid:
             raise InvalidAuth
         return authenticated
@@ -197,4 +207,4 @@ class _Handler:
     def _append(self, address: str, raw: bytes) -> None:
         with IMAPClient(store.HOST, self.facts.imap_port, ssl=False, timeout=10) as client:
             client.login(address, self.facts.password)
-            client.append("INBOX", raw)
+            client.append("INBOX", raw)  # pyright: ignore[reportUnknownMemberType]

@@ -90,7 +90,7 @@ def _crm(owners: dict[str, Actor]) -> None:
         name: organizations.create_organization(sana, name=name, domains=(domain,)).card.id
         for name, domain in cast.ORGANIZATIONS.items()
     }
-    person_ids = {}
+    person_ids: dict[str, int] = {}
     for who in cast.PEOPLE:
         made = people.create_person(
             owners[who.owner],

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from huey import Huey, RedisHuey, SqliteHuey
-from huey.api import PostgresHuey
+from huey import Huey, RedisHuey, SqliteHuey  # pyright: ignore[reportMissingTypeStubs]
+from huey.api import PostgresHuey  # pyright: ignore[reportMissingTypeStubs]
 
 from mailcrm.config import config
 from mailcrm.errors import ConfigError
@@ -53,7 +53,7 @@ def lane(name: str) -> Huey:
 def answers() -> bool:
     """True when the queue's storage answers (readiness)."""
     try:
-        _huey(config().queue_url, "quick").storage.queue_size()
+        _size("quick")
     except Exception:  # any backend's error means the same: not ready
         return False
     return True
@@ -61,7 +61,12 @@ def answers() -> bool:
 
 def waiting() -> dict[str, int]:
     """How many jobs wait in each lane."""
-    return {name: _huey(config().queue_url, name).storage.queue_size() for name in LANES}
+    return {name: _size(name) for name in LANES}
+
+
+def _size(name: str) -> int:
+    huey: Any = _huey(config().queue_url, name)  # Huey has no types
+    return int(huey.storage.queue_size())
 
 
 @functools.cache
@@ -79,7 +84,8 @@ def _huey(url: str, name: str) -> Huey:
 
 @functools.cache
 def _task(url: str, name: str) -> Any:
-    return _huey(url, name).task(name=TASK)(_run)
+    huey: Any = _huey(url, name)
+    return huey.task(name=TASK)(_run)
 
 
 def run_with(runner: Callable[[str, dict[str, int | str]], None]) -> None:

@@ -13,11 +13,10 @@ import time
 from typing import Any
 
 import structlog
-from huey.consumer import Consumer
+from huey.consumer import Consumer  # pyright: ignore[reportMissingTypeStubs]
 
 from mailcrm.services import db
 from mailcrm.services.jobs import queue, sweep, tasks
-from mailcrm.services.mail.sync import engine
 
 SYNC_THREADS = 4
 QUICK_THREADS = 3
@@ -40,7 +39,7 @@ def run() -> None:
     queue.run_with(tasks.run)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.set())
     consumers = [_consumer("sync", SYNC_THREADS), _consumer("quick", QUICK_THREADS)]
     for consumer in consumers:
         consumer.start()
@@ -49,7 +48,6 @@ def run() -> None:
     log.info("worker started", sync_threads=SYNC_THREADS, quick_threads=QUICK_THREADS)
     stop.wait()
     tasks.stopping.set()
-    engine.stopping.set()
     for consumer in consumers:
         consumer.stop_flag.set()
     deadline = time.monotonic() + STOP_S

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
 from sqlalchemy import update
 from sqlmodel import Session, col, delete, func, select
@@ -306,10 +307,11 @@ def credentials(mailbox_id: int) -> Credentials:
             raise NotFound
         imap, smtp = _specs(row)
         box = row.secret
-    secret = crypto.unseal(box, context=f"mailbox:{mailbox_id}")
+    secret: Any = crypto.unseal(box, context=f"mailbox:{mailbox_id}")
     if not isinstance(secret, dict) or "imap" not in secret:
         raise PermanentError("secret.unreadable")
-    return Credentials(imap, str(secret["imap"]), smtp, str(secret.get("smtp", secret["imap"])))
+    sealed = cast("dict[str, Any]", secret)
+    return Credentials(imap, str(sealed["imap"]), smtp, str(sealed.get("smtp", sealed["imap"])))
 
 
 def _seal(mailbox_id: int, password: str, smtp_password: str | None) -> bytes:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from imapclient import IMAPClient
@@ -97,14 +98,16 @@ def test_mail_is_given_out_byte_for_byte_and_keeps_its_uids_over_a_restart(sqlit
     demo.ensure()
     facts = store.load()
 
-    def look() -> tuple[int, dict[int, bytes]]:
+    def look() -> tuple[Any, dict[int, Any]]:
         with IMAPClient(store.HOST, store.load().imap_port, ssl=False) as client:
             client.login(demo.ADMIN_EMAIL, facts.password)
             selected = client.select_folder("INBOX", readonly=True)
             found = client.fetch(client.search("ALL"), ["BODY.PEEK[]", "RFC822.SIZE"])
-            for values in found.values():
-                assert values[b"RFC822.SIZE"] == len(values[b"BODY[]"])
-            return selected[b"UIDVALIDITY"], {uid: values[b"BODY[]"] for uid, values in found.items()}
+            raw: dict[int, Any] = {uid: values[b"BODY[]"] for uid, values in found.items()}
+            assert {uid: len(each) for uid, each in raw.items()} == {
+                uid: values[b"RFC822.SIZE"] for uid, values in found.items()
+            }
+            return selected[b"UIDVALIDITY"], raw
 
     with servers(sqlite_db):
         first = look()

@@ -1,0 +1,113 @@
+"""A browser tab without a browser: socket.io frames over a websocket, as any program can send them (reflex.md §7).
+
+Knows the frames, no page. `Tab.call` sends an event and returns everything that came until the tab's queue was empty
+again, because events of one tab are handled in order.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import Any
+
+import simple_websocket
+
+STATE = "reflex___state____state"
+PATIENCE_S = 30.0  # a bound on a broken server, never waited for otherwise
+
+
+def full_name(name: str) -> str:
+    """Return the wire name of "inbox.inbox_state.refresh"."""
+    module, state, handler = name.split(".")
+    return f"{STATE}.mailcrm___state___{module}____{state}.{handler}"
+
+
+class Refused(Exception):
+    """The server closed the socket instead of opening it."""
+
+
+class Tab:
+    """One socket; `frames` keeps every text that the server sent."""
+
+    def __init__(self, url: str, *, cookie: str = "", token: str = "", origin: str | None = "", path: str = "/inbox"):
+        self.token = token or f"tab-{secrets.token_hex(8)}"
+        self.path = path
+        self.frames: list[str] = []
+        headers = {"Cookie": cookie} if cookie else {}
+        if origin is not None:
+            headers["Origin"] = origin or url
+        address = f"{url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={self.token}"
+        try:
+            self.socket = simple_websocket.Client(address, headers=headers, max_message_size=20_000_000)
+            # Not after the open packet: when that comes with the handshake, the library hands it over only with the
+            # next one, and that would be the ping, 25 s later.
+            self.socket.send("40/_event,{}")
+            self._until(lambda text: text.startswith("40/_event"))
+        except (simple_websocket.ConnectionError, simple_websocket.ConnectionClosed) as error:
+            raise Refused from error
+        self._marks = 0
+
+    def send(self, name: str, payload: dict[str, Any] | None = None, *, path: str = "", **query: str) -> None:
+        """Send one event; `name` as in `full_name`, or whole."""
+        whole = name if name.startswith(STATE) or name.startswith("!") else full_name(name)
+        event = {
+            "name": whole.removeprefix("!"),
+            "payload": payload or {},
+            "token": self.token,
+            "router_data": {"pathname": path or self.path, "asPath": path or self.path, "query": query},
+        }
+        self.raw("42/_event," + json.dumps(["event", event]))
+
+    def raw(self, text: str) -> None:
+        """Send a frame as it is."""
+        self.socket.send(text)
+
+    def call(self, name: str, payload: dict[str, Any] | None = None, *, path: str = "", **query: str) -> list[str]:
+        """Send one event and return the frames until the tab's queue is empty."""
+        start = len(self.frames)
+        self.send(name, payload, path=path, **query)
+        self.settle()
+        return self.frames[start:]
+
+    def settle(self) -> None:
+        """Wait until every event before this call was handled: a public event of ours comes after them."""
+        for language in ("ja", "en"):
+            self.send("welcome.welcome_state.set_language", {"language": language})
+            self._until(lambda text, want=language: f'"language_rx_state_":"{want}"' in text.replace(" ", ""))
+
+    def text(self) -> str:
+        """Everything the server sent on this socket."""
+        return "\n".join(self.frames)
+
+    def listen(self, seconds: float) -> list[str]:
+        """Return what comes by itself within a while."""
+        start, ends = len(self.frames), time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            self._take(left)
+        return self.frames[start:]
+
+    def close(self) -> None:
+        try:
+            self.socket.close()
+        except simple_websocket.ConnectionClosed:
+            pass
+
+    def _until(self, found: Any) -> None:
+        ends = time.monotonic() + PATIENCE_S
+        while (left := ends - time.monotonic()) > 0:
+            text = self._take(left)
+            if text is not None and found(text):
+                return
+        raise AssertionError(f"the server did not answer; the last frames: {self.frames[-3:]}")
+
+    def _take(self, seconds: float) -> str | None:
+        got = self.socket.receive(timeout=seconds)
+        if got is None:
+            return None
+        text = got if isinstance(got, str) else bytes(got).decode("utf-8", "replace")
+        if text == "2":
+            self.socket.send("3")
+            return None
+        self.frames.append(text)
+        return text

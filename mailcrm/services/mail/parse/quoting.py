@@ -96,18 +96,18 @@ def attribution_length(lines: list[str], i: int) -> int:
         return 0
     if len(head) <= _MAX_ATTRIBUTION and _JAPANESE.match(head):
         return 1
-    joined = without_first = ""
+    pieces: list[str] = []
     for count in range(1, 4):
         if i + count > len(lines):
             return 0
         piece = _plain(lines[i + count - 1])
-        if not piece or len(joined) + len(piece) > _MAX_ATTRIBUTION:
+        pieces.append(piece)
+        if not piece or sum(map(len, pieces)) > _MAX_ATTRIBUTION:
             return 0
-        joined = f"{joined} {piece}".strip()
-        without_first = f"{without_first} {piece}".strip() if count > 1 else ""
-        if _is_attribution(joined):
-            # A line of the answer right above the attribution is no part of it.
-            return 0 if _begins_attribution(without_first) and _is_attribution(without_first) else count
+        if _is_attribution(" ".join(pieces)):
+            # A line of the answer right above an attribution is no part of it.
+            later = (" ".join(pieces[start:]) for start in range(1, count))
+            return 0 if any(_begins_attribution(each) and _is_attribution(each) for each in later) else count
     return 0
 
 

@@ -11,11 +11,10 @@ Does not decide (plan.py), does not parse (fetch.py), does not sleep or loop for
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -24,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, col, func, select
 
 from mailcrm.config import config
-from mailcrm.errors import MailcrmError, NeedsReconnect, NotFound, TransientError
+from mailcrm.errors import MailcrmError, NotFound, TransientError
 from mailcrm.models import Folder, Mailbox, MessageLocation, PendingUid
 from mailcrm.models.base import utcnow
 from mailcrm.services import live
@@ -34,10 +33,10 @@ from mailcrm.services.mail import store
 from mailcrm.services.mail.imap.client import ImapConnection, connect
 from mailcrm.services.mail.imap.wire import Limits
 from mailcrm.services.mail.mailboxes import Credentials, credentials
-from mailcrm.services.mail.sync import apply, fetch, lease, look
+from mailcrm.services.mail.sync import apply, fetch, lease, look, outcome
 from mailcrm.services.mail.sync.ledger import ORDER
+from mailcrm.services.mail.sync.outcome import SyncReport
 from mailcrm.services.mail.sync.plan import FIRST, MAX_TRIES
-from mailcrm.services.notifications import notify
 from mailcrm.services.rows import chunks, run
 
 RELOOK = 5  # slices between two looks at the folders: new mail comes before the backfill goes on
@@ -46,30 +45,8 @@ SLICES = (1000, 200, 20, 1)
 GIVE_UP_AFTER = len(SLICES) - 1 + MAX_TRIES  # tries, the last `MAX_TRIES` of them alone
 OF_FOLDER = ("imap.folder_missing", "imap.refused", "server.bad_text")  # failures that other folders need not have
 MAX_TURNS = 5  # changes of UIDVALIDITY in one pass before the server is taken for broken
-STRIKES = 3  # refusals in a row before the user is asked for a password (servers refuse during outages too)
-BACKOFF_S, MAX_BACKOFF_S = 30.0, 900.0
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class SyncReport:
-    """What one pass did. `complete`: nothing was left to do; `error` is what ended it early.
-
-    `busy`: another worker has the mailbox, nothing was done. `cut`: the budget, or the worker's stop, ended it early.
-    """
-
-    mailbox_id: int
-    stored: int = 0
-    skipped: int = 0
-    quarantined: int = 0
-    vanished: int = 0
-    pending: int = 0
-    complete: bool = False
-    busy: bool = False
-    cut: bool = False
-    error: MailcrmError | None = None
-    folder_errors: dict[str, MailcrmError] = field(default_factory=dict[str, MailcrmError])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +91,7 @@ def sync_mailbox(
         log.exception("a sync broke", mailbox_id=mailbox_id)
         report.error = TransientError("sync.broke")
         report.error.__cause__ = error
-    _finish(mailbox_id, owner, report, started)
+    outcome.finish(mailbox_id, owner, report, started)
     return report
 
 
@@ -318,8 +295,8 @@ class _Pass:
             if error.connection_invalidated:
                 raise
             if len(outcomes) > 1:
-                for outcome in outcomes:
-                    self.store(place, [outcome])
+                for one in outcomes:
+                    self.store(place, [one])
                 return
             if not isinstance(outcomes[0], apply.Stored) or _is_busy(error):
                 raise
@@ -380,50 +357,3 @@ def _pending(session: Session, mailbox_id: int) -> int:
         .join(Folder, col(Folder.id) == col(PendingUid.folder_id))
         .where(Folder.mailbox_id == mailbox_id, col(Folder.chosen).is_(True), col(Folder.gone_at).is_(None))
     ).one()
-
-
-def _finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -> None:
-    """Write the outcome into the mailbox's row and give the lease back."""
-    now = utcnow()
-    try:
-        with transaction() as session:
-            lease.renew(session, mailbox_id, owner, now)
-            mailbox = session.get_one(Mailbox, mailbox_id)
-            mailbox.lease_owner, mailbox.lease_until = "", None
-            if report.error is None:
-                mailbox.failures, mailbox.error_code, mailbox.error_params = 0, "", {}
-                mailbox.last_success_at, mailbox.next_try_at = now, None
-                if report.cut and report.pending:
-                    mailbox.sync_requested_at = now  # go on soon, after the other mailboxes had their turn
-                elif mailbox.sync_requested_at is not None and mailbox.sync_requested_at <= started:
-                    mailbox.sync_requested_at = None
-                for folder in session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id)):
-                    if folder.chosen and folder.gone_at is None and folder.name not in report.folder_errors:
-                        folder.last_success_at, folder.error_code, folder.error_params = now, "", {}
-                        if report.complete:
-                            folder.phase = "incremental"
-                        session.add(folder)
-            else:
-                _record_failure(mailbox, report.error, now)
-                if mailbox.status == "needs_reconnect":
-                    key = f"reconnect:{mailbox_id}"
-                    notify(session, mailbox.user_id, "reconnect", group_key=key, mailbox_id=mailbox_id)
-            session.add(mailbox)
-            live.hint(session, mailbox.user_id, "sync", mailbox_id)
-    except lease.LeaseLost:
-        report.busy = True
-
-
-def _record_failure(mailbox: Mailbox, error: MailcrmError, now: datetime) -> None:
-    mailbox.failures += 1
-    mailbox.error_code = error.code
-    mailbox.error_params = {name: str(value) for name, value in error.params.items()}
-    mailbox.sync_requested_at = None
-    if isinstance(error, NeedsReconnect) and mailbox.failures >= STRIKES:
-        mailbox.status = "needs_reconnect"
-        mailbox.next_try_at = None
-        return
-    wait = min(BACKOFF_S * 2 ** min(mailbox.failures - 1, 10), MAX_BACKOFF_S) * random.uniform(0.8, 1.2)
-    if isinstance(error, TransientError) and error.retry_after is not None:
-        wait = error.retry_after
-    mailbox.next_try_at = now + timedelta(seconds=wait)

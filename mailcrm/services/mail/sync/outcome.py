@@ -1,0 +1,91 @@
+"""What a pass comes to: its report, and what the mailbox's row says afterwards.
+
+A failure sets the time of the next try; the third refusal of a password in a row asks the user (M10). Gives the lease
+back. Does not sync.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlmodel import select
+
+from mailcrm.errors import MailcrmError, NeedsReconnect, TransientError
+from mailcrm.models import Folder, Mailbox
+from mailcrm.models.base import utcnow
+from mailcrm.services import live
+from mailcrm.services.db import transaction
+from mailcrm.services.mail.sync import lease
+from mailcrm.services.notifications import notify
+
+STRIKES = 3  # refusals in a row before the user is asked for a password (servers refuse during outages too)
+BACKOFF_S, MAX_BACKOFF_S = 30.0, 900.0
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What one pass did. `complete`: nothing was left to do; `error` is what ended it early.
+
+    `busy`: another worker has the mailbox, nothing was done. `cut`: the budget, or the worker's stop, ended it early.
+    """
+
+    mailbox_id: int
+    stored: int = 0
+    skipped: int = 0
+    quarantined: int = 0
+    vanished: int = 0
+    pending: int = 0
+    complete: bool = False
+    busy: bool = False
+    cut: bool = False
+    error: MailcrmError | None = None
+    folder_errors: dict[str, MailcrmError] = field(default_factory=dict[str, MailcrmError])
+
+
+def finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -> None:
+    """Write the outcome into the mailbox's row and give the lease back; a lost lease makes the report `busy`."""
+    now = utcnow()
+    try:
+        with transaction() as session:
+            lease.renew(session, mailbox_id, owner, now)
+            mailbox = session.get_one(Mailbox, mailbox_id)
+            mailbox.lease_owner, mailbox.lease_until = "", None
+            if report.error is None:
+                mailbox.failures, mailbox.error_code, mailbox.error_params = 0, "", {}
+                mailbox.last_success_at, mailbox.next_try_at = now, None
+                if report.cut and report.pending:
+                    mailbox.sync_requested_at = now  # go on soon, after the other mailboxes had their turn
+                elif mailbox.sync_requested_at is not None and mailbox.sync_requested_at <= started:
+                    mailbox.sync_requested_at = None
+                for folder in session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id)):
+                    if folder.chosen and folder.gone_at is None and folder.name not in report.folder_errors:
+                        folder.last_success_at, folder.error_code, folder.error_params = now, "", {}
+                        if report.complete:
+                            folder.phase = "incremental"
+                        session.add(folder)
+            else:
+                _record_failure(mailbox, report.error, now)
+                if mailbox.status == "needs_reconnect":
+                    key = f"reconnect:{mailbox_id}"
+                    notify(session, mailbox.user_id, "reconnect", group_key=key, mailbox_id=mailbox_id)
+            session.add(mailbox)
+            live.hint(session, mailbox.user_id, "sync", mailbox_id)
+    except lease.LeaseLost:
+        report.busy = True
+
+
+def _record_failure(mailbox: Mailbox, error: MailcrmError, now: datetime) -> None:
+    mailbox.failures += 1
+    mailbox.error_code = error.code
+    mailbox.error_params = {name: str(value) for name, value in error.params.items()}
+    mailbox.sync_requested_at = None
+    if isinstance(error, NeedsReconnect) and mailbox.failures >= STRIKES:
+        mailbox.status = "needs_reconnect"
+        mailbox.next_try_at = None
+        return
+    wait = min(BACKOFF_S * 2 ** min(mailbox.failures - 1, 10), MAX_BACKOFF_S) * random.uniform(0.8, 1.2)
+    if isinstance(error, TransientError) and error.retry_after is not None:
+        wait = error.retry_after
+    mailbox.next_try_at = now + timedelta(seconds=wait)

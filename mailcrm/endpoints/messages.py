@@ -150,7 +150,7 @@ def body_headers(*, remote: bool) -> dict[str, str]:
     """Return the headers of a body's document: its policy is the second wall behind the cleaner."""
     images = "img-src 'self' data: https:" if remote else "img-src 'self' data:"
     policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; {images}; form-action 'none'; base-uri 'none'; "
+        f"default-src 'none'; style-src 'unsafe-inline'; font-src 'self'; {images}; form-action 'none'; base-uri 'none'; "
         f"frame-ancestors 'self'; {_SANDBOX}"
     )
     return {**_COMMON, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}

@@ -169,11 +169,21 @@ def document_of(body: str, theme: Theme = "light", *, paper: bool = False) -> st
     return (
         f'<!doctype html><html{language} data-theme="{theme}" class="{kind}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="{theme}">'
-        f'<style>{_STYLE}</style></head><body><div class="mail">{body}</div></body></html>'
+        f'<style>{_FONTS}{_STYLE}</style></head><body><div class="mail">{body}</div></body></html>'
     )
 
 
 # DESIGN.md: email body 14/22, Japanese 14/25; slate 12 and 11, indigo links; designed mail keeps white paper.
+_FONTS = "".join(
+    f"@font-face{{font-family:Inter;font-weight:100 900;font-display:swap;"
+    f"src:url(/assets/mail-inter-{script}.woff2) format('woff2');unicode-range:{characters}}}"
+    for script, characters in (
+        ("latin", "U+0000-00FF,U+0131,U+0152-0153,U+02BB-02DC,U+2000-206F,U+20AC,U+2122,U+2190-2193,U+2212,U+2215"),
+        ("latin-ext", "U+0100-02BA,U+1E00-1E9F,U+1EF2-1EFF,U+20A0-20AB,U+20AD-20C0,U+2C60-2C7F,U+A720-A7FF"),
+        ("cyrillic", "U+0301,U+0400-045F,U+0490-0491,U+04B0-04B1,U+2116"),
+        ("greek", "U+0370-0377,U+037A-037F,U+0384-038A,U+038C,U+038E-03A1,U+03A3-03FF"),
+    )
+)
 _STYLE = """
 :root{color-scheme:light}
 html[data-theme=dark]{color-scheme:dark}

@@ -21,6 +21,7 @@ from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.money import CURRENCIES, minor_units
 from mailcrm.state.present import DealRow, PersonRow, deal, eyes_of, hue, person
 from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import say
 
 UNDO_MS = 8000  # DESIGN §5
 MOST_MATCHES = 5
@@ -109,7 +110,7 @@ class BoardState(rx.State):
             await self._fill(actor)  # a refused card slides back
         name = next((column.name for column in self.columns if column.id == stage_id), "")
         action = {"label": gettext(actor.language, "Undo"), "on_click": BoardState.move(deal_id, before)}
-        yield rx.toast(gettext(actor.language, "Moved to {stage}", stage=name), action=action, duration=UNDO_MS)
+        yield say(gettext(actor.language, "Moved to {stage}", stage=name), action=action, duration=UNDO_MS)
 
     @rx.event
     async def drop(self, stage_id: int, dropped: str):
@@ -136,7 +137,7 @@ class BoardState(rx.State):
         await asyncio.to_thread(deals.win, actor, deal_id)
         await self._fill(actor)
         action = {"label": gettext(actor.language, "Undo"), "on_click": BoardState.reopen(deal_id)}
-        return rx.toast(gettext(actor.language, "{title} is won", title=title), action=action, duration=UNDO_MS)
+        return say(gettext(actor.language, "{title} is won", title=title), action=action, duration=UNDO_MS)
 
     @rx.event
     async def ask_lost(self, deal_id: int):
@@ -158,7 +159,7 @@ class BoardState(rx.State):
         await asyncio.to_thread(deals.lose, actor, deal_id, as_form(form).get("lost_reason", "").strip())
         await self._fill(actor)
         action = {"label": gettext(actor.language, "Undo"), "on_click": BoardState.reopen(deal_id)}
-        return rx.toast(gettext(actor.language, "{title} is lost", title=title), action=action, duration=UNDO_MS)
+        return say(gettext(actor.language, "{title} is lost", title=title), action=action, duration=UNDO_MS)
 
     @rx.event
     async def reopen(self, deal_id: int):

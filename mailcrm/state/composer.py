@@ -24,6 +24,7 @@ from mailcrm.services.mail.outbox.views import DraftInput
 from mailcrm.state.coerce import as_form, as_int, as_text
 from mailcrm.state.present import eyes_of
 from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import say
 
 UNDO_S = 10  # DESIGN §5; held on the server
 MOST_HTML = 900_000  # characters; the socket closes at 1,000,000 bytes
@@ -194,7 +195,7 @@ class ComposerState(rx.State):
         label = gettext(actor.language, "Undo")
         action = {"label": label, "on_click": ComposerState.undo(queued.id)}
         said = gettext(actor.language, "Sending in {n} s", n=UNDO_S)
-        yield rx.toast(said, action=action, duration=UNDO_S * 1000)
+        yield say(said, action=action, duration=UNDO_S * 1000)
 
     @rx.event
     async def undo(self, outbox_id: int):
@@ -218,13 +219,13 @@ class ComposerState(rx.State):
         self._shut()
         if draft_id:
             await asyncio.to_thread(drafts.discard, actor, draft_id)
-        return rx.toast(gettext(actor.language, "Draft discarded"))
+        return say(gettext(actor.language, "Draft discarded"))
 
     async def _start(self, place: str, **wanted: Any) -> Any:
         actor = await actor_of(self)
         if not await asyncio.to_thread(mailboxes.list_mailboxes, actor):
             said = gettext(actor.language, "Connect a mailbox first, then you can write from it.")
-            return [rx.toast(said), rx.redirect(routes.SETTINGS_SYNC)]
+            return [say(said), rx.redirect(routes.SETTINGS_SYNC)]
         view = await asyncio.to_thread(drafts.new_draft, actor, **wanted)
         await self._take(actor, view, place)
         self._untouched = True

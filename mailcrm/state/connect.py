@@ -22,6 +22,7 @@ from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.nav import NavState
 from mailcrm.state.session import actor_of
 from mailcrm.state.settings import MailboxesState
+from mailcrm.state.toasts import say
 
 #: The steps of the test: the probe's name, what it is called, and what is said when it passed.
 STEPS = (
@@ -122,7 +123,7 @@ class ConnectState(rx.State):
         async with self:
             self.open, self.stage, self.steps = False, "address", []
         said = gettext(actor.language, "{address} is connected. The newest email comes first.", address=address)
-        yield rx.toast(said)
+        yield say(said)
         yield MailboxesState.refresh
         yield NavState.refresh
 

@@ -14,6 +14,7 @@ from mailcrm.state.coerce import as_form, as_int
 from mailcrm.state.panel import NOBODY
 from mailcrm.state.present import Item, PersonRow, Step, deal, eyes_of, item, person, steps
 from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import say
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,7 @@ class DealState(rx.State):
         await asyncio.to_thread(deals.move_to_stage, actor, self.facts.id, as_int(stage_id))
         await self._fill(actor, self.facts.id)
         action = {"label": gettext(actor.language, "Undo"), "on_click": DealState.move(before)}
-        return rx.toast(
-            gettext(actor.language, "Moved to {stage}", stage=self.facts.stage), action=action, duration=8000
-        )
+        return say(gettext(actor.language, "Moved to {stage}", stage=self.facts.stage), action=action, duration=8000)
 
     @rx.event
     async def win(self):

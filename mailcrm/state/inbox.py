@@ -22,6 +22,7 @@ from mailcrm.state.panel import PanelState
 from mailcrm.state.present import Row, eyes_of, rows
 from mailcrm.state.session import actor_of
 from mailcrm.state.thread import ThreadState
+from mailcrm.state.toasts import say
 
 PAGE = 50
 RESIDENT = 200  # rows kept in a tab; more makes every change of the list slow (reflex.md §4)
@@ -252,7 +253,7 @@ class InboxState(rx.State):
         else:
             said, undo = gettext(actor.language, "Conversation moved to the inbox"), "unarchive"
         action = {"label": gettext(actor.language, "Undo"), "on_click": InboxState.put_back(taken, undo)}
-        toast = rx.toast(said, action=action, duration=8000)
+        toast = say(said, action=action, duration=8000)
         if follow:
             return [toast, InboxState.select(follow)]
         await self._close()

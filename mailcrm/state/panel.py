@@ -15,6 +15,7 @@ from mailcrm.services.mail import threads
 from mailcrm.state.coerce import as_form, as_int, as_text
 from mailcrm.state.present import DealRow, Item, PersonRow, Step, deal, eyes_of, item, person, steps
 from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import say
 
 NOBODY = PersonRow(0, "", "", "", "", "", "", 0, "")
 
@@ -79,7 +80,7 @@ class PanelState(rx.State):
         await asyncio.to_thread(linking.unlink, actor, link_id)
         await self._show(actor, self.thread_id)
         action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.relink(link_id)}
-        return [rx.toast(gettext(actor.language, "Deal unlinked"), action=action, duration=8000), _refresh_list()]
+        return [say(gettext(actor.language, "Deal unlinked"), action=action, duration=8000), _refresh_list()]
 
     @rx.event
     async def relink(self, link_id: int):
@@ -104,7 +105,7 @@ class PanelState(rx.State):
         await asyncio.to_thread(linking.link_thread, actor, self.thread_id, person_id=_id_of(made))
         self.adding = False
         await self._show(actor, self.thread_id)
-        return rx.toast(gettext(actor.language, "Contact added"))
+        return say(gettext(actor.language, "Contact added"))
 
     @rx.event
     async def set_visibility(self):
@@ -113,7 +114,13 @@ class PanelState(rx.State):
         to = "shared" if self.visibility == "private" else "private"
         await asyncio.to_thread(threads.set_visibility, actor, self.thread_id, to)
         await self._show(actor, self.thread_id)
-        return _refresh_list()
+        shared, private = (
+            gettext(actor.language, "Shared with the team"),
+            gettext(actor.language, "Only you can see this now"),
+        )
+        said = shared if to == "shared" else private
+        action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.set_visibility}
+        return [say(said, action=action, duration=8000), _refresh_list()]
 
     async def _find(self, actor: Actor, text: str) -> None:
         eyes = eyes_of(actor)

@@ -16,6 +16,7 @@ from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.panel import NOBODY
 from mailcrm.state.present import DealRow, Item, PersonRow, deal, eyes_of, item, person
 from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import say
 
 CONSENTS = ("granted", "unknown", "refused")
 
@@ -130,7 +131,7 @@ class PersonState(rx.State):
         await asyncio.to_thread(people.delete, actor, person_id)
         action = {"label": gettext(actor.language, "Undo"), "on_click": PersonState.restore(person_id)}
         said = gettext(actor.language, "{name} is deleted", name=name)
-        return [rx.redirect(routes.PEOPLE), rx.toast(said, action=action, duration=8000)]
+        return [rx.redirect(routes.PEOPLE), say(said, action=action, duration=8000)]
 
     @rx.event
     async def restore(self, person_id: int):

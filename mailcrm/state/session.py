@@ -20,6 +20,7 @@ from mailcrm.errors import MailcrmError, UserError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import sessions, users
+from mailcrm.state.toasts import warn
 
 #: user id -> client tokens of open tabs; filled by the Gate, read by state/live.py.
 TABS: dict[int, set[str]] = {}
@@ -118,6 +119,6 @@ def show_error(exception: Exception) -> EventSpec | None:
     with contextlib.suppress(LookupError, AttributeError):
         language = LANGUAGES.get(EventContext.get().token, "en")
     if isinstance(exception, MailcrmError):
-        return rx.toast.error(i18n.sentence(exception, language))
+        return warn(i18n.sentence(exception, language))
     structlog.get_logger().error("an event failed", exc_info=exception)
-    return rx.toast.error(i18n.sentence_of("internal", language))
+    return warn(i18n.sentence_of("internal", language))

@@ -20,6 +20,7 @@ from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.nav import NavState
 from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import say
 
 #: The switches of a mailbox, by the name that the service knows them by.
 SWITCHES = ("track_opens", "track_clicks", "track_notify", "auto_link_deals")
@@ -103,7 +104,7 @@ class MailboxesState(rx.State):
         actor = await actor_of(self)
         await asyncio.to_thread(mailboxes.request_sync, actor, as_int(mailbox_id))
         await self._fill(actor)
-        return [NavState.refresh, rx.toast(gettext(actor.language, "Sync asked for. New email arrives by itself."))]
+        return [NavState.refresh, say(gettext(actor.language, "Sync asked for. New email arrives by itself."))]
 
     @rx.event
     async def pause(self, mailbox_id: int, paused: bool):
@@ -148,7 +149,7 @@ class MailboxesState(rx.State):
         await asyncio.to_thread(mailboxes.remove, actor, mailbox_id)
         await self._fill(actor)
         said = gettext(actor.language, "{address} is removed. Its mail on the server was not touched.", address=address)
-        return [NavState.refresh, rx.toast(said)]
+        return [NavState.refresh, say(said)]
 
     @rx.event
     async def sign_in_again(self, form: dict[str, Any]):

@@ -16,6 +16,7 @@ from mailcrm.services.i18n import gettext
 from mailcrm.state.coerce import as_flag, as_form, as_int
 from mailcrm.state.present import hue, initials
 from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import say
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class TeamState(rx.State):
         self.leaving = 0
         await asyncio.to_thread(users.disable, actor, user_id)
         await self._fill(actor)
-        return rx.toast(gettext(actor.language, "{name} is signed out and can’t sign in any more.", name=name))
+        return say(gettext(actor.language, "{name} is signed out and can’t sign in any more.", name=name))
 
     async def _fill(self, actor: Actor) -> None:
         found = await asyncio.to_thread(users.all_users, actor)

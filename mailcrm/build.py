@@ -162,8 +162,15 @@ def _lock_texts() -> dict[Path, str]:
 def _keep_unchanged(before: dict[Path, str]) -> None:
     """Put a lock file back whose meaning did not change: npm orders its keys anew each time, and git would show it."""
     for path, text in before.items():
-        if path.is_file() and path.read_text() != text and json.loads(path.read_text()) == json.loads(text):
+        if path.is_file() and path.read_text() != text and _meaning(path.read_text()) == _meaning(text):
             path.write_text(text)
+
+
+def _meaning(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 @contextmanager

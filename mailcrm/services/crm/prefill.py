@@ -19,7 +19,7 @@ FREE_MAIL = frozenset(
     alice.it tin.it seznam.cz centrum.cz wp.pl o2.pl onet.pl interia.pl ukr.net uol.com.br bol.com.br terra.com.br
     docomo.ne.jp ezweb.ne.jp au.com softbank.ne.jp i.softbank.jp nifty.com biglobe.ne.jp so-net.ne.jp ocn.ne.jp
     comcast.net verizon.net att.net sbcglobal.net cox.net btinternet.com sky.com virginmedia.com telia.com bigpond.com
-    """.split()  # noqa: SIM905 (a list of 90 quoted names is no easier to read)
+    """.split()
 )
 #: Second labels under which countries register names (example.co.jp): the name is one label further left.
 _SECOND_LEVEL = frozenset(

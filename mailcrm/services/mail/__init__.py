@@ -1,1 +1,1 @@
-
+"""Mail: mailboxes, sync, parsing, threads, the outbox. Knows nothing of what it is used for."""

@@ -49,7 +49,9 @@ REFLEX = {
 }
 
 
-STATES = [each for each in rx.State.get_substates() if each.__module__.startswith("mailcrm.")]
+STATES = sorted(
+    (each for each in rx.State.get_substates() if each.__module__.startswith("mailcrm.")), key=lambda each: each.__name__
+)
 
 
 def _callable_names() -> list[str]:

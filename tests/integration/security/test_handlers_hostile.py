@@ -32,7 +32,7 @@ HOSTILE: dict[str, Any] = {
     "empty": "",
     "nul": "a\x00b\r\nX-Evil: 1",
     "surrogate": "\ud800",
-    "var": "<reflex.Var>1234567</reflex.Var>${alert(1)}</script>`",
+    "var": "<reflex.Var>x</reflex.Var>${alert(1)}</script>`",
     "format": "{0.__class__} %s {field}",
 }
 #: What makes a handler take long for a reason: it asks mail servers.
@@ -81,7 +81,9 @@ def snapshot(served: Served, user_id: int) -> dict[str, list[Any]]:
         found = {}
         for table in ("mailboxes", "messages", "outbox", "threads", "notifications", "users"):
             column = "id" if table == "users" else "user_id"
-            found[table] = database.execute(f"SELECT * FROM {table} WHERE {column} = ? ORDER BY id", (user_id,)).fetchall()  # noqa: S608
+            found[table] = database.execute(
+                f"SELECT * FROM {table} WHERE {column} = ? ORDER BY id", (user_id,)
+            ).fetchall()
         return found
     finally:
         database.close()
@@ -153,7 +155,7 @@ def test_broken_frames_reach_only_their_sender(served: Served, aino: Person, bos
     tab.raw(frame)
     try:
         tab.listen(0.1)
-    except Exception:  # noqa: BLE001  closed: as good an answer as any
+    except Exception:
         pass
     bystander.call("nav.nav_state.load")
     assert boss.email in bystander.text()
@@ -180,7 +182,9 @@ LONG_TAKERS = (
 
 
 @pytest.mark.parametrize("kind", LONG)
-def test_long_texts_hold_up_nobody_else(served: Served, aino: Person, boss: Person, world: dict[str, int], kind: str) -> None:
+def test_long_texts_hold_up_nobody_else(
+    served: Served, aino: Person, boss: Person, world: dict[str, int], kind: str
+) -> None:
     """Rule 8 and F15: while one user's handlers chew on 900 KB, another's tab is answered.
 
     The bound is wide (a loaded machine): what it catches is an expression whose time is squared, minutes at this size.
@@ -193,7 +197,7 @@ def test_long_texts_hold_up_nobody_else(served: Served, aino: Person, boss: Pers
     text = LONG[kind]
     started = time.monotonic()
     for name in LONG_TAKERS:
-        payload = {each: text for each in PARAMETERS[name]}
+        payload = dict.fromkeys(PARAMETERS[name], text)
         if name.endswith(".change"):
             payload = {"field": "to", "value": text}
         elif "form" in payload:

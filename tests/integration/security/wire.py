@@ -50,7 +50,7 @@ class Tab:
 
     def send(self, name: str, payload: dict[str, Any] | None = None, *, path: str = "", **query: str) -> None:
         """Send one event; `name` as in `full_name`, or whole."""
-        whole = name if name.startswith(STATE) or name.startswith("!") else full_name(name)
+        whole = name if name.startswith((STATE, "!")) else full_name(name)
         event = {
             "name": whole.removeprefix("!"),
             "payload": payload or {},

@@ -45,7 +45,7 @@
       return;
     }
     if (event.key === "Escape") {
-      if (document.querySelector("[data-radix-popper-content-wrapper], [role=dialog], [role=menu]")) return;
+      if (document.querySelector("[data-radix-popper-content-wrapper], [role=dialog]:not(.composer-dock), [role=alertdialog], [role=menu]")) return;
       if (typing(document.activeElement) && !document.activeElement.closest(".composer")) { document.activeElement.blur(); return; }
       click("escape");
       return;

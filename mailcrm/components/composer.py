@@ -97,8 +97,8 @@ def _composer() -> rx.Component:
         ),
         mail_editor(
             ComposerState.html,
-            ComposerState.change_body,
-            key=ComposerState.draft_id,
+            lambda html: ComposerState.change_body(html, ComposerState.version),
+            key=ComposerState.version,
             autofocus=ComposerState.to != "",
         ),
         rx.cond(
@@ -108,7 +108,7 @@ def _composer() -> rx.Component:
                 rx.el.div(ComposerState.quote, class_name="composer-quote", dir="auto"),
                 button(tr("Send without the quote"), size="btn-sm", on_click=ComposerState.drop_quote),
                 class_name="composer-quoted",
-                key=ComposerState.draft_id,
+                key=ComposerState.version,
             ),
         ),
         rx.cond(
@@ -157,7 +157,7 @@ def _composer() -> rx.Component:
         on_submit=ComposerState.send,
         class_name="composer",
         style={"blockSize": "100%"},
-        key=ComposerState.draft_id,
+        key=ComposerState.version,
         auto_complete="off",
     )
 
@@ -167,7 +167,7 @@ def _line(name: str, value: rx.Var[str], *, testid: str = "", bold: bool = False
         id=f"compose-{name}",
         name=name,
         default_value=value,
-        on_change=lambda text: ComposerState.change(name, text).debounce(TYPING_PAUSE_MS),
+        on_change=lambda text: ComposerState.change(name, text, ComposerState.version).debounce(TYPING_PAUSE_MS),
         class_name="b" if bold else "",
         dir="auto",
         data_testid=testid or f"compose-{name}",

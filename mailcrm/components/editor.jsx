@@ -54,10 +54,15 @@ export function MailEditor({ initialHtml, labels, onSave, autofocus }) {
       const html = editor.getHTML();
       if (hidden.current) hidden.current.value = html;
       clearTimeout(timer.current);
-      timer.current = setTimeout(() => save.current?.(html), PAUSE_MS);
+      timer.current = setTimeout(() => { timer.current = 0; save.current?.(html); }, PAUSE_MS);
     },
   });
-  useEffect(() => () => clearTimeout(timer.current), []);
+  // Leaving the page must not lose what was typed since the last pause.
+  useEffect(() => () => {
+    if (!timer.current) return;
+    clearTimeout(timer.current);
+    save.current?.(hidden.current?.value ?? "");
+  }, []);
   const is = useEditorState({
     editor,
     selector: ({ editor }) =>

@@ -22,7 +22,7 @@ def thread_list() -> rx.Component:
         rx.el.header(
             rx.el.h1(_title(), class_name="t3"),
             rx.cond(
-                (InboxState.folder == "inbox") & (InboxState.total_unread != ""),
+                (InboxState.folder == "inbox") & (InboxState.query == "") & (InboxState.total_unread != ""),
                 rx.el.span(InboxState.total_unread, class_name="dim num"),
             ),
             rx.el.span(class_name="grow"),

@@ -70,10 +70,10 @@ def setup() -> rx.Component:
         rx.el.aside(
             rx.el.div(logo(), rx.el.span(tr("mailcrm"), class_name="t4"), class_name="row gap12"),
             rx.el.ol(
-                _step("1", "done", tr("Check the server"), tr("Database, mail ports, public URL")),
+                _step("1", "done", tr("Check the server"), tr("Database and public address")),
                 _step("2", "here", tr("Create your account"), tr("You’ll be the administrator")),
                 _step("3", "", tr("Name the workspace"), tr("Currency, time zone, language")),
-                _step("4", "", tr("Connect your email"), tr("Gmail, Microsoft 365, IMAP and more")),
+                _step("4", "", tr("Connect your email"), tr("Any IMAP and SMTP server")),
                 class_name="first-steps",
             ),
             rx.el.div(class_name="grow"),

@@ -58,6 +58,7 @@ class ComposerState(rx.State):
     """The draft that is being written."""
 
     draft_id: int = 0
+    version: int = 0  # another one gives the fields and the editor fresh texts
     place: str = ""  # "" closed, "dock" over the page, "record" in place
     title: str = ""
     mailboxes: list[Option] = []
@@ -79,9 +80,7 @@ class ComposerState(rx.State):
     saved: str = ""
     untracked: str = ""
     sending: bool = False
-    _body: str = ""
     _quote: str = ""
-    _typed: dict[str, str] = {}
     _deal_id: int | None = None
     _untouched: bool = False
 
@@ -115,20 +114,20 @@ class ComposerState(rx.State):
         await self._take(actor, await asyncio.to_thread(drafts.get, actor, as_int(draft_id)), "dock")
 
     @rx.event
-    async def change(self, field: str, value: str):
+    async def change(self, field: str, value: str, version: int):
         """Save one field as it was typed."""
-        if field not in FIELDS or not self.draft_id:
+        if field not in FIELDS or not self.draft_id or version != self.version:
             return
-        self._typed = {**self._typed, field: as_text(value, 4_000)}
+        setattr(self, field, as_text(value, 4_000))
         self.wrong, self.bad = "", []
         await self._save()
 
     @rx.event
-    async def change_body(self, html: str):
-        """Save the body as it was typed."""
-        if not self.draft_id:
+    async def change_body(self, html: str, version: int):
+        """Save the body as it was typed; `version` keeps a late pause of one draft out of the next."""
+        if not self.draft_id or version != self.version:
             return
-        self._body = as_text(html, MOST_HTML)
+        self.html = as_text(html, MOST_HTML)  # so that the editor of the next page begins with it
         await self._save()
 
     @rx.event
@@ -176,8 +175,10 @@ class ComposerState(rx.State):
         fields = as_form(form)
         raw = form.get("html") if isinstance(form, dict) else None
         if isinstance(raw, str):
-            self._body = as_text(raw, MOST_HTML)
-        self._typed = {name: fields[name] for name in FIELDS if name in fields} or self._typed
+            self.html = as_text(raw, MOST_HTML)
+        for name in FIELDS:
+            if name in fields:
+                setattr(self, name, fields[name])
         self.sending, self.wrong, self.bad = True, "", []
         yield
         actor = await actor_of(self)
@@ -237,8 +238,8 @@ class ComposerState(rx.State):
         self.draft_id, self.place, self.from_id = view.id, place, view.mailbox_id
         self.to, self.cc, self.bcc, self.subject = view.to, view.cc, view.bcc, view.subject
         self.html, self._quote = split_quote(view.html)
-        self._body, self.quote = self.html, quote_text(self._quote)
-        self._typed = {}
+        self.quote = quote_text(self._quote)
+        self.version += 1
         self.show_cc = bool(view.cc or view.bcc)
         self.track_opens, self.track_clicks = view.track_opens, view.track_clicks
         self.visibility, self.deal, self._deal_id = view.visibility, view.deal_title or "", view.deal_id
@@ -254,7 +255,7 @@ class ComposerState(rx.State):
         self.untracked = ", ".join(view.untracked)
 
     async def _addresses_fit(self, actor: Actor) -> bool:
-        said = {name: self._typed.get(name, getattr(self, name)) for name in ("to", "cc", "bcc")}
+        said = {name: getattr(self, name) for name in ("to", "cc", "bcc")}
         bad = []
         for text in said.values():
             bad += [each.address for each in await asyncio.to_thread(drafts.check_addresses, text) if not each.ok]
@@ -268,10 +269,10 @@ class ComposerState(rx.State):
     async def _save(self) -> None:
         self._untouched = False
         actor = await actor_of(self)
-        said = {name: self._typed.get(name, getattr(self, name)) for name in FIELDS}
+        said = {name: getattr(self, name) for name in FIELDS}
         entered = DraftInput(
             mailbox_id=self.from_id,
-            html=self._body + self._quote,
+            html=self.html + self._quote,
             track_opens=self.track_opens,
             track_clicks=self.track_clicks,
             visibility=self.visibility,
@@ -284,7 +285,9 @@ class ComposerState(rx.State):
         self.saved = gettext(actor.language, "Draft saved {time}", time=i18n.clock(actor.language, eyes.now, eyes.zone))
 
     def _shut(self) -> None:
+        version = self.version
         self.reset()
+        self.version = version
 
 
 def split_quote(html: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from reflex_base.event import Event
 from mailcrm.services import live
 from mailcrm.state.session import LANGUAGES, TABS
 
+FORGET_EVERY = 240  # polls: two minutes
 POLL_S = 0.5  # a person calls it "at once"; one indexed read of 0.1 ms
 log = logging.getLogger("mailcrm.live")
 
@@ -59,8 +60,12 @@ class LiveState(rx.State):
 async def notifier(app: rx.App) -> None:
     """Poll the hints until the server stops; a failure is logged and tried again."""
     last = await asyncio.to_thread(live.newest_id)
+    polls = 0
     while True:
         await asyncio.sleep(POLL_S)
+        polls += 1
+        if polls % FORGET_EVERY == 0:
+            _forget_closed(app)
         try:
             last = await _once(app, last)
         except asyncio.CancelledError:
@@ -68,6 +73,14 @@ async def notifier(app: rx.App) -> None:
         except Exception:
             log.exception("live hints could not be read")
             await asyncio.sleep(5)
+
+
+def _forget_closed(app: rx.App) -> None:
+    """Forget the tabs whose socket is gone; one that comes back is known again with its first event."""
+    for tokens in TABS.values():
+        for token in [each for each in tokens if each not in app.event_namespace.token_to_sid]:
+            tokens.discard(token)
+            LANGUAGES.pop(token, None)
 
 
 async def _once(app: rx.App, last: int) -> int:

@@ -1,0 +1,193 @@
+"""The mail page under a person's hands: keys, drafts, undo, live mail, and what must never travel (DESIGN §5, §6).
+
+Runs in the demo workspace: two mailboxes on a mail server of its own, nothing outside this machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocket, expect
+
+from tests.e2e.conftest import App, snap
+
+OWN = "sana@tidewater.example"
+#: Near the end of a demo email: too late for a snippet, so it is read in the frame or not at all.
+LATE_IN_BODY = "the PO goes out"
+
+
+class Wire:
+    """Everything that came over the page's sockets."""
+
+    def __init__(self, page: Page) -> None:
+        self.received: list[str] = []
+        page.on("websocket", self._open)
+
+    def _open(self, socket: WebSocket) -> None:
+        socket.on("framereceived", lambda payload: self.received.append(str(payload)))
+
+
+@pytest.fixture(scope="module")
+def page(app: App, chromium: Browser) -> Iterator[Page]:
+    """Sana's browser, signed in to the demo by its one button."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.goto(app.url)
+    opened.get_by_test_id("setup-demo").click()
+    expect(opened.get_by_test_id("thread-row").filter(has_text="Büsum")).to_be_visible(timeout=60_000)
+    yield opened
+    context.close()
+    assert not problems, problems
+
+
+@pytest.fixture(autouse=True)
+def at_the_inbox(app: App, page: Page) -> None:
+    page.goto(f"{app.url}/inbox")
+    expect(page.get_by_test_id("thread-row").first).to_be_visible()
+    expect(page.get_by_test_id("sync-status")).not_to_be_empty()
+
+
+def press(page: Page, key: str, **event: object) -> None:
+    """Dispatch a key on the page itself, with properties that Playwright's keyboard can't set."""
+    page.evaluate(
+        "([key, more]) => document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, ...more}))",
+        [key, event],
+    )
+
+
+def test_keys_move_open_and_write(page: Page) -> None:
+    """DESIGN §6: J and K move, C composes, Esc closes; each does what a button does."""
+    page.keyboard.press("j")
+    first = page.get_by_test_id("thread-row").first
+    expect(first).to_have_attribute("aria-current", "true")
+    expect(page.get_by_test_id("message-frame").last).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.get_by_test_id("thread-row").nth(1)).to_have_attribute("aria-current", "true")
+    expect(first).not_to_have_attribute("aria-current", "true")
+    page.keyboard.press("c")
+    expect(page.get_by_test_id("compose-to")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("compose-to")).to_have_count(0)
+
+
+def test_keys_are_not_ours_while_somebody_types_or_converts(page: Page) -> None:
+    """DESIGN §6: in a field, with a modifier, or while an input method is composing, no key is a shortcut."""
+    page.get_by_test_id("search-input").click()
+    page.keyboard.type("cccc")
+    press(page, "c", isComposing=True)
+    press(page, "c", ctrlKey=True)
+    press(page, "c", keyCode=229)
+    page.wait_for_timeout(500)
+    expect(page.get_by_test_id("compose-to")).to_have_count(0)
+    page.get_by_test_id("search-input").fill("")
+
+
+def test_enter_in_a_field_never_sends(page: Page) -> None:
+    """DESIGN §6: the Enter that confirms a Japanese conversion must not send a half-written email."""
+    page.get_by_test_id("compose-open").click()
+    page.get_by_test_id("compose-to").fill(OWN)
+    for field in ("compose-to", "compose-subject"):
+        page.get_by_test_id(field).press("Enter")
+    page.wait_for_timeout(500)
+    expect(page.get_by_test_id("compose-send")).to_be_visible()
+    page.get_by_test_id("compose-discard").click()
+    expect(page.get_by_test_id("compose-body")).to_have_count(0)
+
+
+def test_a_wrong_address_is_named_and_nothing_leaves(page: Page) -> None:
+    """M26's neighbour: the sentence names the address; the composer stays as it was."""
+    page.get_by_test_id("compose-open").click()
+    page.get_by_test_id("compose-to").fill(f"lena at nordlicht, {OWN}")
+    page.get_by_test_id("compose-subject").fill("Tide tables")
+    page.get_by_test_id("compose-send").click()
+    expect(page.get_by_test_id("compose-error")).to_contain_text("lena at nordlicht")
+    expect(page.get_by_test_id("compose-to")).to_have_value(f"lena at nordlicht, {OWN}")
+    page.get_by_test_id("compose-discard").click()
+    expect(page.get_by_test_id("compose-body")).to_have_count(0)
+
+
+def test_a_draft_survives_a_closed_tab(app: App, page: Page) -> None:
+    """Decision 9: what is written is in the database, in any script; an untouched composer leaves nothing behind."""
+    page.get_by_test_id("compose-open").click()
+    page.get_by_test_id("compose-subject").fill("Überlebt 生き残る")
+    page.get_by_test_id("compose-body").click()
+    page.keyboard.type("The text stays. ")
+    page.keyboard.insert_text("文章は残ります。")
+    expect(page.get_by_test_id("compose-saved")).not_to_be_empty()
+    page.wait_for_timeout(1500)  # the pause after which the editor saves
+    page.goto(f"{app.url}/drafts")
+    page.get_by_test_id("outgoing-row").filter(has_text="Überlebt").click()
+    expect(page.get_by_test_id("compose-body")).to_contain_text("The text stays. 文章は残ります。")
+    page.get_by_test_id("compose-discard").click()
+    expect(page.get_by_test_id("compose-body")).to_have_count(0)
+    page.get_by_test_id("compose-open").click()
+    page.get_by_test_id("compose-close").click()
+    page.goto(f"{app.url}/drafts")
+    expect(page.get_by_text("No drafts")).to_be_visible()
+
+
+def test_undo_takes_a_sent_email_back(page: Page) -> None:
+    """DESIGN §5: Send can be undone while the server still holds it; the draft opens again as it was."""
+    page.get_by_test_id("compose-open").click()
+    page.get_by_test_id("compose-to").fill(OWN)
+    page.get_by_test_id("compose-subject").fill("Second thoughts")
+    page.get_by_test_id("compose-body").click()
+    page.keyboard.type("Wait a moment.")
+    page.get_by_test_id("compose-send").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_test_id("compose-body")).to_contain_text("Wait a moment.")
+    expect(page.get_by_test_id("compose-to")).to_have_value(re.compile(OWN))
+    page.get_by_test_id("compose-discard").click()
+    expect(page.get_by_test_id("compose-body")).to_have_count(0)
+
+
+def test_no_body_travels_through_the_socket(page: Page) -> None:
+    """Decision 10: bodies have a route of their own; the frame may not run scripts."""
+    wire = Wire(page)
+    page.reload()
+    page.get_by_test_id("thread-row").filter(has_text="Proposal, 24 probes").click()
+    frame = page.get_by_test_id("message-frame").last
+    expect(frame.content_frame.locator("body")).to_contain_text(LATE_IN_BODY)
+    sandbox = frame.get_attribute("sandbox") or ""
+    assert "allow-same-origin" in sandbox
+    assert "allow-scripts" not in sandbox
+    assert any("Proposal, 24 probes" in payload for payload in wire.received), "the socket was not watched"
+    assert not any(LATE_IN_BODY in payload for payload in wire.received)
+    page.get_by_test_id("reply").click()  # the quoted original stays on the server too, but for its first lines
+    expect(page.get_by_test_id("compose-body")).to_be_visible()
+    page.get_by_test_id("compose-discard").click()
+    expect(page.get_by_test_id("compose-body")).to_have_count(0)
+
+
+def test_new_mail_comes_by_itself_and_moves_nothing_under_the_pointer(page: Page) -> None:
+    """Item 8 and DESIGN §5: a row appears on top without reloading; the row under the pointer stays where it is."""
+    page.get_by_test_id("compose-open").click()
+    page.get_by_test_id("compose-to").fill(OWN)
+    page.get_by_test_id("compose-subject").fill("A note to myself")
+    page.get_by_test_id("compose-body").click()
+    page.keyboard.type("Arrives by itself.")
+    page.get_by_test_id("compose-send").click()
+    expect(page.get_by_test_id("compose-send")).to_have_count(0)
+    row = page.get_by_test_id("thread-row").filter(has_text="Calibration certificates")
+    row.hover()
+    before = row.bounding_box()
+    expect(page.get_by_test_id("thread-row").filter(has_text="A note to myself")).to_have_count(1, timeout=60_000)
+    after = row.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(before["y"] - after["y"]) < 2
+    snap(page, "mail-new-row")
+
+
+def test_another_users_and_made_up_ids_look_the_same(app: App, page: Page) -> None:
+    """Architecture, rule 1: what the actor may not see does not exist."""
+    for path in ("/thread/99999", "/thread/0", "/thread/9223372036854775808", "/thread/x'--"):
+        page.goto(app.url + path)
+        expect(page.get_by_text("That doesn’t exist, or you can’t see it.")).to_be_visible()
+    page.goto(f"{app.url}/deal/99999")
+    expect(page.get_by_text("No such deal")).to_be_visible()

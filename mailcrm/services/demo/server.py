@@ -86,7 +86,7 @@ def _tell_mailboxes(facts: store.ServerFacts) -> None:
     with transaction() as session:
         session.exec(update(Mailbox).where(*mine).values(**ports, sync_requested_at=utcnow(), next_try_at=None))
         ids = session.exec(select(Mailbox.id).where(*mine)).all()
-    for mailbox_id in ids:
+    for mailbox_id in (each for each in ids if each is not None):
         queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
 
 

@@ -65,4 +65,4 @@ def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[list[Item]]:
 def table_of(model: type[SQLModel]) -> Table:
     """Return a model's table: Core inserts into it are several times faster than the ORM's (sync.md B6)."""
     table: Table = model.__table__  # type: ignore[attr-defined]
-    return table
+    return table  # pyright: ignore[reportUnknownVariableType]

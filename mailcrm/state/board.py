@@ -272,7 +272,7 @@ def _create(actor: Actor, fields: dict[str, str], currency: str, person_id: int 
     if person_id is None and name:
         address = (name,) if "@" in name else ()
         made = people.create_person(actor, name=name.partition("@")[0], addresses=address)
-        person_id = made.card.id if hasattr(made, "card") else made.id
+        person_id = made.card.id if hasattr(made, "card") else made.id  # pyright: ignore[reportAttributeAccessIssue]
     deal_made = deals.create_deal(
         actor,
         title=title,
@@ -281,7 +281,7 @@ def _create(actor: Actor, fields: dict[str, str], currency: str, person_id: int 
         stage_id=as_int(fields.get("deal_stage", "")) or None,
         person_id=person_id,
     )
-    return deal_made.card.id if hasattr(deal_made, "card") else deal_made.id
+    return deal_made.card.id if hasattr(deal_made, "card") else deal_made.id  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _card(view: Any, eyes: Any, today: date) -> BoardCard:

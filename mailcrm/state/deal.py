@@ -52,12 +52,12 @@ class DealState(rx.State):
         """Show the deal of the address."""
         self.loading, self.missing, self.open_ids, self.remote_ids, self.shown = True, False, [], [], "all"
         yield
-        await self._fill(await actor_of(self), as_int(self.deal_arg))
+        await self._fill(await actor_of(self), as_int(self.deal_arg))  # pyright: ignore[reportAttributeAccessIssue]
 
     @rx.event
     async def refresh(self):
         """Read the deal and its timeline again."""
-        await self._fill(await actor_of(self), as_int(self.deal_arg))
+        await self._fill(await actor_of(self), as_int(self.deal_arg))  # pyright: ignore[reportAttributeAccessIssue]
 
     @rx.event
     async def unfold(self, message_id: int):

@@ -30,7 +30,7 @@ class I18nState(rx.State):
 
 def tr(msgid: str, **params: Any) -> rx.Var[str]:
     """Return the text of `msgid` as a Var, with `{name}` parameters filled on the client."""
-    text = I18nState.t[msgid].to(str)
+    text = I18nState.t[msgid].to(str)  # pyright: ignore[reportAttributeAccessIssue]
     for name, value in params.items():
         filled = value if isinstance(value, rx.Var) else rx.Var.create(str(value))
         text = text.replace("{" + name + "}", filled.to_string(use_json=False))

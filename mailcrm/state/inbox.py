@@ -69,7 +69,7 @@ class InboxState(rx.State):
         actor = await actor_of(self)
         await self._fill(actor)
         if thread_id:
-            async for event in self._open(actor, thread_id):
+            async for event in self._open(actor, thread_id):  # pyright: ignore[reportGeneralTypeIssues]
                 yield event
 
     @rx.event
@@ -111,7 +111,9 @@ class InboxState(rx.State):
         page = await asyncio.to_thread(threads.list_threads, actor, **self._criteria(), cursor=self.cursor, limit=PAGE)
         after = next((row.day for row in reversed(self.rows) if row.day), "")
         known = {row.id for row in self.rows}
-        self.rows = self.rows + [row for row in rows(page.rows, eyes, after) if row.id not in known]
+        self.rows = self.rows + [
+            row for row in rows(page.rows, eyes, after, sent=self.folder == "sent") if row.id not in known
+        ]
         self.unread_ids = self.unread_ids + [row.id for row in page.rows if row.unread]
         self.cursor = page.next_cursor or ""
 
@@ -119,7 +121,7 @@ class InboxState(rx.State):
     async def select(self, thread_id: int):
         """Open a conversation beside the list."""
         actor = await actor_of(self)
-        async for event in self._open(actor, as_int(thread_id)):
+        async for event in self._open(actor, as_int(thread_id)):  # pyright: ignore[reportGeneralTypeIssues]
             yield event
 
     @rx.event
@@ -208,7 +210,10 @@ class InboxState(rx.State):
             else:
                 count = min(max(PAGE, len(self.rows)), RESIDENT)
                 page = await asyncio.to_thread(threads.list_threads, actor, **self._criteria(), limit=count)
-                made, unread = rows(page.rows, eyes), [row.id for row in page.rows if row.unread]
+                made, unread = (
+                    rows(page.rows, eyes, sent=self.folder == "sent"),
+                    [row.id for row in page.rows if row.unread],
+                )
                 if made != self.rows:
                     self.rows = made
                 if unread != self.unread_ids:

@@ -78,7 +78,7 @@ async def notifier(app: rx.App) -> None:
 def _forget_closed(app: rx.App) -> None:
     """Forget the tabs whose socket is gone; one that comes back is known again with its first event."""
     for tokens in TABS.values():
-        for token in [each for each in tokens if each not in app.event_namespace.token_to_sid]:
+        for token in [each for each in tokens if each not in app.event_namespace.token_to_sid]:  # pyright: ignore[reportOptionalMemberAccess]
             tokens.discard(token)
             LANGUAGES.pop(token, None)
 
@@ -92,7 +92,7 @@ async def _once(app: rx.App, last: int) -> int:
             topics_of.setdefault(each, set()).add(topic)
     for user_id, topics in topics_of.items():
         for token in list(TABS.get(user_id, ())):
-            if token not in app.event_namespace.token_to_sid:
+            if token not in app.event_namespace.token_to_sid:  # pyright: ignore[reportOptionalMemberAccess]
                 TABS[user_id].discard(token)
                 LANGUAGES.pop(token, None)
                 continue

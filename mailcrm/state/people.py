@@ -84,7 +84,7 @@ class PeopleState(rx.State):
             self.wrong = i18n.sentence(error, actor.language)
             return None
         self.creating = False
-        return rx.redirect(routes.person(made.card.id if hasattr(made, "card") else made.id))
+        return rx.redirect(routes.person(made.card.id if hasattr(made, "card") else made.id))  # pyright: ignore[reportAttributeAccessIssue]
 
     async def _fill(self, actor: Actor, limit: int = FIRST) -> None:
         try:

@@ -51,7 +51,7 @@ class PersonState(rx.State):
     @rx.event
     async def open_page(self):
         """Show the person of the address."""
-        actor, person_id = await actor_of(self), as_int(self.person_arg)
+        actor, person_id = await actor_of(self), as_int(self.person_arg)  # pyright: ignore[reportAttributeAccessIssue]
         if person_id != self.person.id:
             self.reset()
         self.editing, self.asking, self.wrong = False, False, ""
@@ -61,7 +61,7 @@ class PersonState(rx.State):
     @rx.event
     async def refresh(self):
         """Read the person and their timeline again."""
-        await self._fill(await actor_of(self), as_int(self.person_arg))
+        await self._fill(await actor_of(self), as_int(self.person_arg))  # pyright: ignore[reportAttributeAccessIssue]
 
     @rx.event
     async def more(self):

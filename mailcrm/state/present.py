@@ -207,17 +207,17 @@ def _times(eyes: Eyes, n: int, words: tuple[str, str, str]) -> str:
     return eyes.t(none) if not n else eyes.t(one) if n == 1 else eyes.t(many, n=i18n.number(eyes.language, n))
 
 
-def rows(page_rows: Any, eyes: Eyes, after: str = "") -> list[Row]:
+def rows(page_rows: Any, eyes: Eyes, after: str = "", *, sent: bool = False) -> list[Row]:
     """Return the rows of a page, each first row of a day carrying its heading; `after` is the heading before them."""
     made: list[Row] = []
     for view in page_rows:
         heading = i18n.day_heading(eyes.language, view.last_at, eyes.now, eyes.zone)
-        made.append(_row(view, eyes, heading if heading != after else ""))
+        made.append(_row(view, eyes, heading if heading != after else "", sent=sent))
         after = heading
     return made
 
 
-def _row(view: Any, eyes: Eyes, day: str) -> Row:
+def _row(view: Any, eyes: Eyes, day: str, *, sent: bool) -> Row:
     when = i18n.short_day(eyes.language, view.last_at, eyes.now, eyes.zone)
     subject = view.subject or gettext(eyes.language, "(no subject)")
     failed = view.failed or ""
@@ -228,7 +228,7 @@ def _row(view: Any, eyes: Eyes, day: str) -> Row:
         parts.append(gettext(eyes.language, "attachment"))
     return Row(
         id=view.id,
-        who=gettext(eyes.language, "To: {names}", names=view.names) if mine else view.names,
+        who=gettext(eyes.language, "To: {names}", names=view.names) if mine or sent else view.names,
         count=view.message_count if view.message_count > 1 else 0,
         when=when,
         subject=subject,
@@ -337,7 +337,7 @@ def steps(stages: Any, eyes: Eyes) -> list[Step]:
             if not each.days and state != "here"
             else gettext(eyes.language, "{n} d", n=i18n.number(eyes.language, each.days))
         )
-        made.append(Step(each.id, each.name, state, days, state in ("done", "here")))
+        made.append(Step(each.id, each.name, state, days, state in ("done", "here")))  # pyright: ignore[reportArgumentType]
     return made
 
 

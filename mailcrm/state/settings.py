@@ -254,4 +254,4 @@ def _line(view: Any, eyes: Eyes) -> LedgerRow:
 
 def _total(lines: Any, eyes: Eyes) -> LedgerRow:
     sums = {name: i18n.number(eyes.language, sum(getattr(line, name) for line in lines)) for name in COUNTS}
-    return LedgerRow(folder=ngettext(eyes.language, "{n} folder", "{n} folders", len(lines)), **sums)
+    return LedgerRow(folder=ngettext(eyes.language, "{n} folder", "{n} folders", len(lines)), **sums)  # pyright: ignore[reportArgumentType]

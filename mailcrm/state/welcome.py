@@ -53,7 +53,7 @@ class WelcomeState(rx.State):
     async def open_invite(self):
         """Show the invitation's page; say so when the link no longer works."""
         await self._speak()
-        self.token = as_text(self.invite_arg, 200)
+        self.token = as_text(self.invite_arg, 200)  # pyright: ignore[reportAttributeAccessIssue]
         try:
             self.email = await asyncio.to_thread(users.invited_email, self.token)
         except UserError as error:

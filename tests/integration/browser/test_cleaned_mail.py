@@ -118,7 +118,7 @@ class Watched:
         self.refusals: list[str] = []
         self.page: Page = self.context.new_page()
         self.page.on("console", lambda message: self._heard(message.text))
-        self.page.on("dialog", lambda dialog: (self.acts.append("dialog"), dialog.dismiss()))
+        self.page.on("dialog", lambda dialog: (self.acts.append("dialog"), dialog.dismiss()))  # pyright: ignore[reportArgumentType, reportCallIssue]
         self.context.on("page", lambda page: self.acts.append(f"popup {page.url}") if page != self.page else None)
 
     def show(self, path: str, html: str, headers: dict[str, str] | None = None) -> None:

@@ -59,7 +59,13 @@ def refused(*rows: SQLModel) -> None:
 
 
 def message(box: Any, owner: Any, thread: Any, **changes: Any) -> Message:
-    values: dict[str, Any] = {"direction": "in", "visibility": "private", "sort_at": utcnow(), "size": 1, "blob_sha": "0" * 64}
+    values: dict[str, Any] = {
+        "direction": "in",
+        "visibility": "private",
+        "sort_at": utcnow(),
+        "size": 1,
+        "blob_sha": "0" * 64,
+    }
     return Message(mailbox_id=box.id, user_id=owner.id, thread_id=thread.id, **(values | changes))
 
 

@@ -57,7 +57,7 @@ class Reader:
             session.add(thread)
             session.flush()
             row = Message(
-                mailbox_id=self.mailbox_id, user_id=self.user_id, thread_id=thread.id, blob_sha=sha, size=len(raw),
+                mailbox_id=self.mailbox_id, user_id=self.user_id, thread_id=thread.id, blob_sha=sha, size=len(raw),  # pyright: ignore[reportArgumentType]
                 direction="in", visibility=visibility, sort_at=utcnow(),
             )  # fmt: skip
             session.add(row)
@@ -72,14 +72,14 @@ def signed_in(email: str) -> Reader:
         session.add(user)
         session.flush()
         box = Mailbox(
-            user_id=user.id, address=email, imap_host="h", imap_port=993, imap_security="ssl", imap_username="u",
+            user_id=user.id, address=email, imap_host="h", imap_port=993, imap_security="ssl", imap_username="u",  # pyright: ignore[reportArgumentType]
             smtp_host="h", smtp_port=465, smtp_security="ssl", smtp_username="u", secret=b"x",
         )  # fmt: skip
         session.add(box)
         session.flush()
-        secret = sessions.start(session, user.id)
+        secret = sessions.start(session, user.id)  # pyright: ignore[reportArgumentType]
         found = (user.id, box.id)
-    return Reader(found[0], found[1], Client(f"{sessions.cookie_name()}={secret}"))
+    return Reader(found[0], found[1], Client(f"{sessions.cookie_name()}={secret}"))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture

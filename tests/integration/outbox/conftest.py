@@ -115,7 +115,7 @@ def desk(db: str, smtp_sink: SmtpSink) -> Iterator[Desk]:
         actor, address, display_name="Aino Laine", smtp_host=smtp_sink.host, smtp_port=smtp_sink.port,
         smtp_username="aino",
     )  # fmt: skip
-    return Desk(smtp_sink, actor, mailbox_id, address)
+    return Desk(smtp_sink, actor, mailbox_id, address)  # pyright: ignore[reportReturnType]
 
 
 @pytest.fixture

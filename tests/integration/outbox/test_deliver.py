@@ -103,7 +103,7 @@ def test_tracks_the_copy_that_leaves_and_keeps_a_clean_one(desk: Desk) -> None:
 
 @pytest.mark.parametrize("on", ["track_opens", "track_clicks"])
 def test_each_switch_alone(desk: Desk, on: str) -> None:
-    desk.send(html='<p><a href="https://x.test/">a</a></p>', **{on: True})
+    desk.send(html='<p><a href="https://x.test/">a</a></p>', **{on: True})  # pyright: ignore[reportArgumentType]
     leaving = html_of(desk.received()[0])
     assert ("/t/o/" in leaving, "/t/c/" in leaving) == (on == "track_opens", on == "track_clicks")
 
@@ -308,7 +308,7 @@ def test_tracking_switched_on_by_hand_always_notifies(desk: Desk) -> None:
     """T03, T08: the mailbox's switch is about its default; who turns tracking on for one email waits for that one."""
 
     def notifies(**send: bool) -> bool:
-        made = desk.send(**send)
+        made = desk.send(**send)  # pyright: ignore[reportArgumentType]
         with reading() as session:
             return session.exec(select(TrackedMessage.notify).where(TrackedMessage.outbox_id == made.id)).one()
 

@@ -57,7 +57,7 @@ def test_a_copy_the_server_filed_is_taken_as_it_is(full_desk: Desk) -> None:
 def test_no_sent_folder_no_copy_and_nothing_is_created(desk: Desk) -> None:
     """Settled question 5."""
     listed = '* LIST (\\HasNoChildren) "/" INBOX\r\n{tag} OK done\r\n'
-    with MisbehavingImap(lambda peer: (peer.send("* OK hi"), peer.serve({"LIST": listed}))) as server:
+    with MisbehavingImap(lambda peer: (peer.send("* OK hi"), peer.serve({"LIST": listed}))) as server:  # pyright: ignore[reportArgumentType]
         with transaction() as session:
             session.get_one(Mailbox, desk.mailbox_id).imap_port = server.port
             session.exec(delete(Folder).where(col(Folder.role) == "sent"))

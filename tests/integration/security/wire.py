@@ -39,7 +39,7 @@ class Tab:
             headers["Origin"] = origin or url
         address = f"{url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={self.token}"
         try:
-            self.socket = simple_websocket.Client(address, headers=headers, max_message_size=20_000_000)
+            self.socket = simple_websocket.Client(address, headers=headers, max_message_size=20_000_000)  # pyright: ignore[reportArgumentType]
             # Not after the open packet: when that comes with the handshake, the library hands it over only with the
             # next one, and that would be the ping, 25 s later.
             self.socket.send("40/_event,{}")

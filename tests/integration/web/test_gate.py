@@ -42,7 +42,7 @@ class Tab:
 
     def __init__(self) -> None:
         assert mailcrm.mailcrm.app is not None
-        self.root: Any = rx.State(_reflex_internal_init=True)
+        self.root: Any = rx.State(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue]
 
     def connect(self, cookie: str) -> None:
         """Open the socket; its headers stay as they are until the next one."""

@@ -50,7 +50,8 @@ REFLEX = {
 
 
 STATES = sorted(
-    (each for each in rx.State.get_substates() if each.__module__.startswith("mailcrm.")), key=lambda each: each.__name__
+    (each for each in rx.State.get_substates() if each.__module__.startswith("mailcrm.")),
+    key=lambda each: each.__name__,
 )
 
 

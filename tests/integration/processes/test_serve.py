@@ -124,6 +124,7 @@ def test_it_serves_and_stops_without_an_orphan(serve: Callable[..., Served], num
     assert len(tree) >= 3  # web, its Granian worker, the jobs' worker
     served.process.send_signal(number)
     assert served.process.wait(30) == 0
+    assert "worker stopped" in served.log.read_text()  # not torn down by an error of its own
     until(lambda: not alive(tree), "the end of every process")
 
 

@@ -55,7 +55,9 @@ def _open(
                 rx.el.p(
                     rx.el.bdi(row.who, class_name="b"),
                     " ",
-                    rx.cond(row.mine, rx.fragment(), rx.el.span(row.address, class_name="t1 dim")),
+                    rx.cond(
+                        row.mine | (row.who == row.address), rx.fragment(), rx.el.span(row.address, class_name="t1 dim")
+                    ),
                     class_name="cut",
                     on_click=on_fold,
                 ),
@@ -80,8 +82,8 @@ def message_body(row: rx.Var[MessageRow], remote: rx.Var[bool], on_remote: Any) 
     return rx.el.div(
         rx.cond(row.gone, rx.el.p(tr("Deleted in the mailbox. The linked copy stays here."), class_name="hint")),
         rx.cond(row.owner != "", rx.el.p(tr("From the mailbox of {name}", name=row.owner), class_name="hint")),
-        html_frame(rx.cond(remote, row.body_remote, row.body), tr("Email from {name}", name=row.who)),
         rx.cond(remote, rx.fragment(), rx.el.div(remote_bar(on_remote), class_name="remote-offer", hidden=True)),
+        html_frame(rx.cond(remote, row.body_remote, row.body), tr("Email from {name}", name=row.who)),
         rx.cond(row.files.length() > 0, rx.el.ul(rx.foreach(row.files, _file), class_name="files")),
         class_name="msg-main",
     )

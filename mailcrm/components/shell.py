@@ -3,6 +3,7 @@
 from typing import Any
 
 import reflex as rx
+from reflex.style import set_color_mode
 
 from mailcrm import routes
 from mailcrm.components.avatar import avatar
@@ -14,6 +15,7 @@ from mailcrm.components.notification_bell import notification_bell
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.i18n import tr
 from mailcrm.state.nav import NavState
+from mailcrm.state.profile import ProfileState
 from mailcrm.state.search import SearchState
 
 
@@ -28,6 +30,10 @@ def shell(*content: rx.Component, here: str) -> rx.Component:
             class_name="shell",
         ),
         docked(),
+        rx.cond(
+            NavState.me.theme != "",
+            rx.el.span(hidden=True, key=NavState.me.theme, on_mount=set_color_mode(NavState.me.theme)),
+        ),
     )
 
 
@@ -133,7 +139,11 @@ def _footer() -> rx.Component:
                         tr("Light or dark"),
                         type="button",
                         class_name="menu-item",
-                        on_click=rx.toggle_color_mode,
+                        on_click=[
+                            rx.toggle_color_mode,
+                            ProfileState.change("theme", rx.color_mode_cond(light="dark", dark="light")),
+                        ],
+                        data_testid="toggle-theme",
                     ),
                     NativeForm.create(
                         rx.el.button(

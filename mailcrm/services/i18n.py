@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -76,10 +76,17 @@ def sentence(error: MailcrmError, language: str) -> str:
 def sentence_of(code: str, language: str, **params: object) -> str:
     """Return the sentence of an error code, as it arrives in a redirect; unknown codes get the general one."""
     msgid = SENTENCES.get(code, SENTENCES["internal"])
+    if isinstance(params.get("field"), str):  # a field's label, in the words of the page it stands on
+        params["field"] = gettext(language, str(params["field"]))
     try:
         return gettext(language, msgid).format(**params)
     except (KeyError, IndexError, ValueError):
         return gettext(language, SENTENCES["internal"])
+
+
+def kept_sentence(code: str, params: Mapping[str, object], language: str) -> str:
+    """Return the sentence of an error that a row keeps; "" for a row that keeps none."""
+    return sentence_of(code, language, **params) if code else ""
 
 
 def zone(name: str) -> tzinfo:
@@ -111,8 +118,10 @@ def format_money(minor: int, currency: str, language: str) -> str:
     locale = Locale.parse("en_US") if language == "en" else _locale(language)  # its symbols are the short ones: $, ¥
     if minor % 10**digits == 0:
         pattern = locale.currency_formats["standard"].pattern.replace(".00", "")
-        return numbers.format_currency(amount, currency, format=pattern, locale=locale, currency_digits=False)
-    return numbers.format_currency(amount, currency, locale=locale)
+        text = numbers.format_currency(amount, currency, format=pattern, locale=locale, currency_digits=False)
+    else:
+        text = numbers.format_currency(amount, currency, locale=locale)
+    return text.replace("\N{FULLWIDTH YEN SIGN}", "¥")  # as wide as its digits (DESIGN.md §9)
 
 
 def minor_digits(currency: str) -> int:
@@ -221,11 +230,20 @@ def _sources() -> Iterable[Path]:
 
 
 def msgids_of(tree: ast.AST) -> Iterable[str]:
-    """Yield the msgids that a module marks; computed ones are the caller's mistake and are not seen."""
+    """Yield the msgids that a module marks; computed ones are the caller's mistake and are not seen.
+
+    The field that an error names (`field="Title"`, `checks.line(title, "Title")`) is one too, when it is a label.
+    """
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        fields = [keyword.value for keyword in node.keywords if keyword.arg == "field"]
+        if isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "checks":
+            fields += node.args[1:2]
+        for each in fields:
+            if isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value[:1].isupper():
+                yield each.value
         if name not in MARKERS:
             continue
         count = 2 if name in ("trn", "ngettext") else 1
@@ -241,6 +259,9 @@ def update(language: str) -> int:
     fresh = Catalog(
         locale=language, project="mailcrm", charset="utf-8", fuzzy=False, creation_date=datetime(2026, 1, 1, tzinfo=UTC)
     )
+    if path.exists():
+        with path.open("rb") as handle:
+            fresh.header_comment = read_po(handle, locale=language).header_comment  # the glossary
     missing = 0
     for msgid, files in sorted(used_msgids().items()):
         context, _, text = msgid.rpartition("|")

@@ -23,7 +23,7 @@ class Me:
     email: str = ""
     initials: str = ""
     admin: bool = False
-    theme: str = "system"
+    theme: str = ""  # empty until the user is known, so that nothing flashes
 
 
 class NavState(rx.State):

@@ -118,6 +118,65 @@ def test_translations_keep_their_parameters(language: str) -> None:
             assert set(field.findall(text)) <= set(field.findall(key)), key
 
 
+#: A parameter with its conversion and format, as str.format reads it.
+PARAMETER = re.compile(r"{[^}]*}")
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+#: Abbreviations, names and numbers that Japanese writes without a character of its own.
+NO_JAPANESE = {
+    "Bcc",
+    "Cc",
+    "Cc Bcc",
+    ", bcc {names}",
+    ", cc {names}",
+    "mailcrm",
+    "name@company.com",
+    "{done} of {total}",
+    "{money} +",
+}
+
+
+def test_japanese_is_complete() -> None:
+    """Every msgid has a Japanese text with the same parameters: no page is half English, no fact gets lost."""
+    japanese = _catalogue_of("ja")
+    assert [key for key in i18n.used_msgids() if not japanese.get(key, "").strip()] == []
+    for key, text in japanese.items():
+        assert sorted(PARAMETER.findall(text)) == sorted(PARAMETER.findall(key)), key
+        assert JAPANESE.search(text) or key in NO_JAPANESE, key
+
+
+def test_japanese_keeps_its_typography() -> None:
+    """The catalogue's own style note: no exclamation mark, 「」, full-width brackets, half-width digits."""
+    for key, text in _catalogue_of("ja").items():
+        bare = PARAMETER.sub("", text)
+        assert not re.search(r"[!！?“”０-９]", bare), key
+        assert not JAPANESE.search(bare) or not re.search(r"[().]$|[(),]", bare), key
+
+
+def test_the_catalogues_upkeep_keeps_the_glossary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bringing a catalogue up to date loses neither its glossary nor a translation."""
+    kept = tmp_path / "ja" / "LC_MESSAGES" / "mailcrm.po"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes((i18n.LOCALE_DIR / "ja" / "LC_MESSAGES" / "mailcrm.po").read_bytes())
+    monkeypatch.setattr(i18n, "LOCALE_DIR", tmp_path)
+    assert i18n.update("ja") == 0
+    assert "# Glossary" in kept.read_text()
+    i18n.catalogue.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "source", ['UserError("input.missing", field="Title")', 'checks.line(title, "Title", required=True)']
+)
+def test_a_fields_label_is_a_msgid(source: str) -> None:
+    """The field that an error names is read by a person, so it is in the catalogues."""
+    assert list(i18n.msgids_of(ast.parse(source))) == ["Title"]
+
+
+@pytest.mark.parametrize("source", ['UserError("input.invalid", field="cursor")', 'wire.line(title, "Title")'])
+def test_a_machines_field_is_no_msgid(source: str) -> None:
+    """A parameter of the API keeps its name in every language."""
+    assert list(i18n.msgids_of(ast.parse(source))) == []
+
+
 def test_every_tr_call_has_a_literal_msgid() -> None:
     """A computed msgid would be missing from the catalogue and break the page."""
     for path in INTERFACE:

@@ -19,14 +19,19 @@ from mailcrm.config import config
 STRUCK = "[struck out]"
 _SECRET_KEY = re.compile(r"pass(word|wd|phrase)|secret|token|cookie|authorization|credential", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
-    r"""(?ix)
+    r"""(?ixs)
       ( \b (?:cookie|set-cookie|authorization|x-api-key) \\?["']? \s* [:=] \s* \\?["']? ) [^"'\r\n]+   # a header
     | ( \b (?:__Host-)? sid= ) [\w\-.~]+                        # a session
     | ( \b bearer \s+ ) [\w\-.~+/=]+
     | ( :// [^/\s:@]+ : ) [^/\s@]+ (?=@)                        # user:password@host
     | ( [?&] token= ) [^&\s"']+                                 # Reflex's client token
+    | ( \b \w* (?:passw(?:or)?d|passphrase|secret) \w* \\?["']? \s* [:=] \s* \[? \\?["']? ) [^"'\r\n]+  # a form's field
+    | ( \b with\ value\ ' ) .* (?='\ and\ type\ hint)            # Reflex, of an argument of the wrong type
     """
 )
+#: Control characters, and Unicode's own line ends: what a stranger sent must not begin a new line, or move the cursor.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_OF_MANY_LINES = ("exception", "stack")
 #: Their own start-up chatter and per-task lines; warnings and errors still come through.
 QUIET = (
     "huey",
@@ -92,15 +97,19 @@ def strike(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
         if _SECRET_KEY.search(name):
             event[name] = STRUCK
         elif isinstance(value, str):
-            event[name] = strike_text(value)
+            event[name] = strike_text(value) if name in _OF_MANY_LINES else _one_line(strike_text(value))
         elif not isinstance(value, (int, float, bool, type(None))):
-            event[name] = strike_text(str(value))
+            event[name] = _one_line(strike_text(str(value)))
     return event
 
 
 def strike_text(text: str) -> str:
     """Replace the secrets that a piece of text is known to carry; keeps the rest as it is."""
     return _SECRET_TEXT.sub(lambda found: next(part for part in found.groups() if part) + STRUCK, text)
+
+
+def _one_line(text: str) -> str:
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _name(process: str) -> Any:

@@ -37,8 +37,9 @@ def engine() -> Engine:
 def make_engine(url: str) -> Engine:
     """Create an engine with the pragmas that mailcrm relies on."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    made = create_engine(url, connect_args={"timeout": SQLITE_BUSY_MS / 1000, "check_same_thread": False})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)  # a traceback holds no mail
+    waits = {"timeout": SQLITE_BUSY_MS / 1000, "check_same_thread": False}
+    made = create_engine(url, connect_args=waits, hide_parameters=True)
 
     @event.listens_for(made, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,7 +91,7 @@ def listing(
             "error": box.error_sentence,
         }
         for email, actor in actors
-        for box in mailboxes.list_mailboxes(actor)
+        for box in mailboxes.list_mailboxes(replace(actor, language="en"))  # the command line speaks English
     ]
     common.show(rows, as_json=as_json)
 

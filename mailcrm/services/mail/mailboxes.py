@@ -16,7 +16,7 @@ from sqlalchemy import update
 from sqlmodel import Session, col, delete, func, select
 
 from mailcrm.config import config
-from mailcrm.errors import SENTENCES, NotFound, PermanentError, UserError
+from mailcrm.errors import NotFound, PermanentError, UserError
 from mailcrm.models import (
     Folder,
     Mailbox,
@@ -30,7 +30,7 @@ from mailcrm.models import (
     ThreadReference,
     utcnow,
 )
-from mailcrm.services import access, audit, crypto, live
+from mailcrm.services import access, audit, crypto, i18n, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
@@ -167,7 +167,7 @@ def connect(actor: Actor, given: MailboxInput, *, probe: bool = True) -> Mailbox
             _choose(session, mailbox_id, found, given.folders)
         audit.record(session, actor, "connect", "mailbox", mailbox_id, address=address)
         live.hint(session, actor.user_id, "sync", mailbox_id)
-        view = _view(row)
+        view = _view(row, actor)
     queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
     return view
 
@@ -176,13 +176,13 @@ def list_mailboxes(actor: Actor) -> tuple[MailboxView, ...]:
     """List the actor's mailboxes, oldest first."""
     with reading() as session:
         rows = session.exec(select(Mailbox).where(access.own_mailbox(actor)).order_by(col(Mailbox.id)))
-        return tuple(_view(row) for row in rows)
+        return tuple(_view(row, actor) for row in rows)
 
 
 def get(actor: Actor, mailbox_id: int) -> MailboxView:
     """Return one of the actor's mailboxes; NotFound for anybody else's."""
     with reading() as session:
-        return _view(access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor)))
+        return _view(access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor)), actor)
 
 
 def change(
@@ -221,7 +221,7 @@ def change(
         changed = sorted(name for name, value in flags.items() if value is not None)
         audit.record(session, actor, "change", "mailbox", mailbox_id, fields=changed)
         live.hint(session, actor.user_id, "sync", mailbox_id)
-        view = _view(row)
+        view = _view(row, actor)
     if paused is False:
         queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
     return view
@@ -244,7 +244,7 @@ def reconnect(actor: Actor, mailbox_id: int, password: str, smtp_password: str |
         session.add(row)
         audit.record(session, actor, "reconnect", "mailbox", mailbox_id)
         live.hint(session, actor.user_id, "sync", mailbox_id)
-        view = _view(row)
+        view = _view(row, actor)
     queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
     return view
 
@@ -284,7 +284,8 @@ def sync_status(actor: Actor) -> SyncStatus:
         latest = max((row.last_success_at for row in rows if row.last_success_at), default=None)
         for row in rows:
             if row.error_code:
-                return SyncStatus("error", sentence=_sentence(row), last_success_at=latest)
+                why = i18n.kept_sentence(row.error_code, row.error_params, actor.language)
+                return SyncStatus("error", sentence=why, last_success_at=latest)
         mine = select(Folder.id).where(col(Folder.mailbox_id).in_([row.id for row in rows]))
         pending = session.exec(select(func.count()).select_from(PendingUid).where(col(PendingUid.folder_id).in_(mine)))
         left = pending.one()
@@ -384,14 +385,7 @@ def _specs(row: Mailbox) -> tuple[ServerSpec, ServerSpec]:
     )
 
 
-def _sentence(row: Mailbox) -> str:
-    try:
-        return SENTENCES[row.error_code].format(**row.error_params)
-    except (KeyError, IndexError):  # a code of another version
-        return SENTENCES["internal"] if row.error_code else ""
-
-
-def _view(row: Mailbox) -> MailboxView:
+def _view(row: Mailbox, actor: Actor) -> MailboxView:
     return MailboxView(
         id=row.id or 0,
         address=row.address,
@@ -407,7 +401,7 @@ def _view(row: Mailbox) -> MailboxView:
         next_try_at=row.next_try_at,
         error=row.error_code,
         created_at=row.created_at,
-        error_sentence=_sentence(row),
+        error_sentence=i18n.kept_sentence(row.error_code, row.error_params, actor.language),
         imap_host=row.imap_host,
         smtp_host=row.smtp_host,
         history_days=row.history_days,

@@ -10,10 +10,12 @@ from sqlmodel import select
 
 from mailcrm.errors import NotFound, UserError
 from mailcrm.models import Folder, Mailbox, Message, Thread, utcnow
+from mailcrm.services import i18n
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail import mailboxes
 from mailcrm.services.mail.mailboxes import MailboxInput
 from mailcrm.services.mail.sync.engine import sync_mailbox
+from mailcrm.services.mail.sync.ledger import ledger
 from tests.builders import a_mailbox, a_message, a_user
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp_sink import SmtpSink
@@ -159,3 +161,21 @@ def test_removing_takes_its_mail_and_leaves_the_rest(db: str) -> None:
         assert thread.message_count == 1
         assert [row.id for row in session.exec(select(Message))] == [other.id]
     assert [box.id for box in mailboxes.list_mailboxes(aino)] == [second]
+
+
+def test_a_syncs_error_is_said_in_its_readers_language(db: str) -> None:
+    """A row keeps code and parameters, never a sentence: settings, footer and ledger translate it for who reads it."""
+    aino = a_user()
+    lost = {"error_code": "server.lost", "error_params": {"host": "imap.home.test"}}
+    mailbox_id = a_mailbox(aino, **lost)
+    with transaction() as session:
+        folder = session.exec(select(Folder).where(Folder.role == "inbox")).one()
+        folder.error_code, folder.error_params = "sync.doubt_empty", {"folder": "INBOX"}
+    for language in i18n.LANGUAGES:
+        reader = replace(aino, language=language)
+        said = i18n.sentence_of("server.lost", language, host="imap.home.test")
+        assert mailboxes.get(reader, mailbox_id).error_sentence == said
+        assert mailboxes.list_mailboxes(reader)[0].error_sentence == said
+        assert mailboxes.sync_status(reader).sentence == said
+        assert ledger(reader, mailbox_id)[0].error == i18n.sentence_of("sync.doubt_empty", language, folder="INBOX")
+        assert ledger(reader, mailbox_id)[1].error == ""

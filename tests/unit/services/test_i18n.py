@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailcrm.errors import UserError
+from mailcrm.errors import SENTENCES, UserError
 from mailcrm.services import i18n
 
 NOW = datetime(2026, 10, 21, 12, 0, tzinfo=UTC)
@@ -40,7 +41,7 @@ def test_the_day_is_the_readers_day() -> None:
         (4_820_000, "EUR", "en", "€48,200"),
         (4_820_050, "EUR", "en", "€48,200.50"),
         (6_400_000, "JPY", "en", "¥6,400,000"),
-        (6_400_000, "JPY", "ja", "￥6,400,000"),
+        (6_400_000, "JPY", "ja", "¥6,400,000"),
         (3_150_000, "USD", "en", "$31,500"),
         (0, "EUR", "en", "€0"),
     ],
@@ -74,6 +75,29 @@ def test_a_sentence_with_missing_parameters_is_the_general_one() -> None:
     general = i18n.sentence_of("internal", "en")
     assert i18n.sentence_of("auth.wrong", "en") == general
     assert i18n.sentence_of("no.such.code", "en") == general
+
+
+def test_an_error_names_its_field_in_the_readers_language() -> None:
+    """`field` is a label of the page, so it is a msgid itself."""
+    assert i18n.sentence(UserError("input.missing", field="Subject"), "ja").startswith("件名が空です")
+    assert i18n.sentence(UserError("input.missing", field="cursor"), "ja").startswith("cursorが空です")
+
+
+def test_a_kept_error_speaks_the_readers_language() -> None:
+    """A row keeps a code and its parameters; a code of another version gets the general sentence."""
+    assert i18n.kept_sentence("", {}, "ja") == ""
+    assert i18n.kept_sentence("server.lost", {"host": "imap.example.com"}, "ja").startswith("imap.example.comが")
+    assert i18n.kept_sentence("no.such.code", {"host": "x"}, "ja") == i18n.sentence_of("internal", "ja")
+
+
+@pytest.mark.parametrize("code", sorted(SENTENCES))
+@pytest.mark.parametrize("language", list(i18n.LANGUAGES))
+def test_every_error_can_be_said(code: str, language: str) -> None:
+    """Each sentence fills with its own parameters in each language, and says them all."""
+    names = set(re.findall(r"{(\w+)", SENTENCES[code]))
+    said = i18n.sentence_of(code, language, **{name: f"<{name}>" for name in names})
+    assert all(f"<{name}>" in said for name in names)
+    assert "{" not in said
 
 
 @pytest.mark.parametrize(

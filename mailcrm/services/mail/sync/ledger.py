@@ -11,9 +11,8 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
-from mailcrm.errors import SENTENCES
 from mailcrm.models import Folder, Mailbox, MessageLocation, PendingUid, Quarantined, SkippedUid
-from mailcrm.services import access
+from mailcrm.services import access, i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading
 
@@ -48,10 +47,10 @@ def ledger(actor: Actor | None, mailbox_id: int) -> list[FolderLedger]:
     with reading() as session:
         if actor is not None:
             access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
-        return lines(session, mailbox_id)
+        return lines(session, mailbox_id, actor.language if actor else "en")
 
 
-def lines(session: Session, mailbox_id: int) -> list[FolderLedger]:
+def lines(session: Session, mailbox_id: int, language: str = "en") -> list[FolderLedger]:
     """Return the ledger of a mailbox without asking who wants it."""
     counts: list[dict[int, int]] = []
     for table in (MessageLocation, SkippedUid, Quarantined, PendingUid):
@@ -82,7 +81,7 @@ def lines(session: Session, mailbox_id: int) -> list[FolderLedger]:
             pending=counts[3].get(folder.id or 0, 0),
             last_success_at=folder.last_success_at,
             next_try_at=folder.next_try_at or (mailbox.next_try_at if mailbox else None),
-            error=_sentence(folder.error_code, folder.error_params),
+            error=i18n.kept_sentence(folder.error_code, folder.error_params, language),
             code=folder.error_code,
         )
         for folder in sorted(folders, key=lambda f: (ORDER.get(f.role, len(ORDER)), f.name))
@@ -91,12 +90,3 @@ def lines(session: Session, mailbox_id: int) -> list[FolderLedger]:
 
 #: The order in which folders are synced and shown.
 ORDER = {role: n for n, role in enumerate(("inbox", "sent", "archive", "all", "flagged", "other"))}
-
-
-def _sentence(code: str, params: dict[str, object]) -> str:
-    if not code:
-        return ""
-    try:
-        return SENTENCES[code].format(**params)
-    except (KeyError, IndexError):  # a code of another version
-        return SENTENCES["internal"]

@@ -34,6 +34,7 @@ from mailcrm.services import access, audit, crypto, i18n, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
+from mailcrm.services.mail.outbox.addresses import clean
 from mailcrm.services.mail.providers.probe import ProbeResult, ProbeStep, probe_mailbox
 from mailcrm.services.mail.providers.values import Security, ServerSpec
 
@@ -146,7 +147,7 @@ def connect(actor: Actor, given: MailboxInput, *, probe: bool = True) -> Mailbox
         row = Mailbox(
             user_id=actor.user_id,
             address=address,
-            display_name=" ".join(given.display_name.split())[:120],
+            display_name=clean(given.display_name)[:120],
             imap_host=given.imap.host,
             imap_port=given.imap.port,
             imap_security=given.imap.security,
@@ -206,7 +207,7 @@ def change(
         "track_notify": track_notify,
         "auto_link_deals": auto_link_deals,
         "default_visibility": default_visibility,
-        "display_name": " ".join(display_name.split())[:120] if display_name is not None else None,
+        "display_name": clean(display_name)[:120] if display_name is not None else None,
     }
     with transaction() as session:
         row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
-import time
-from typing import Any
 
 import pytest
 import structlog
@@ -65,7 +62,11 @@ def test_planted_secrets_are_nowhere(served: Served) -> None:
     tab.call("connect.connect_state.connect", {"form": {"mailbox_password": [TYPED]}})
     tab.call("bell.bell_state.follow", {"notification_id": f"password={TYPED}", "thread_id": 1})
     tab.listen(0.5)
-    texts = {"rest and redirects": "\n".join(seen).encode(), "frames": tab.text().encode(), "log": served.log.read_bytes()}
+    texts = {
+        "rest and redirects": "\n".join(seen).encode(),
+        "frames": tab.text().encode(),
+        "log": served.log.read_bytes(),
+    }
     for path in sorted(served.data.rglob("*")):
         if path.is_file() and "key" not in path.name:
             texts[path.name] = path.read_bytes()
@@ -93,9 +94,11 @@ def test_a_sealed_secret_opens_only_in_its_row(served: Served) -> None:
             one, two = (rows[each].secret for each in ids)
             assert one != two
         assert crypto.unseal(one, context=f"mailbox:{ids[0]}")["imap"] == MAIL_PASSWORD
-        for box, context in [(one, f"mailbox:{ids[1]}"), (two, f"mailbox:{ids[0]}"), (one[:-1], f"mailbox:{ids[0]}")] + [
-            (one[:at] + bytes([one[at] ^ 1]) + one[at + 1 :], f"mailbox:{ids[0]}") for at in range(len(one))
-        ]:
+        for box, context in [
+            (one, f"mailbox:{ids[1]}"),
+            (two, f"mailbox:{ids[0]}"),
+            (one[:-1], f"mailbox:{ids[0]}"),
+        ] + [(one[:at] + bytes([one[at] ^ 1]) + one[at + 1 :], f"mailbox:{ids[0]}") for at in range(len(one))]:
             with pytest.raises(Exception, match="key"):
                 crypto.unseal(box, context=context)
 

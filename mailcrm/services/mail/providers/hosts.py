@@ -16,6 +16,7 @@ import threading
 from mailcrm.errors import PermanentError, TransientError
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
+_NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215: what it leads to is the network's own affair
 
 _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -35,8 +36,10 @@ def _unwrapped(address: _IP) -> _IP:
 
 
 def is_loopback(ip: str) -> bool:
-    """Tell whether `ip` is this machine itself."""
-    return _unwrapped(ipaddress.ip_address(ip.partition("%")[0])).is_loopback
+    """Tell whether `ip` is this machine itself; a tunnel to some machine's loopback address is not."""
+    address = ipaddress.ip_address(ip.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def is_allowed(ip: str, *, allow_private: bool) -> bool:
@@ -44,11 +47,13 @@ def is_allowed(ip: str, *, allow_private: bool) -> bool:
 
     Link-local (cloud metadata lives there), multicast and unspecified addresses are refused in every case.
     """
-    address = _unwrapped(ipaddress.ip_address(ip.partition("%")[0]))
-    if address.is_loopback:
+    if is_loopback(ip):
         return True
-    if address.is_multicast or address.is_unspecified or address.is_link_local or address.is_reserved:
+    address = _unwrapped(ipaddress.ip_address(ip.partition("%")[0]))
+    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local or address.is_reserved:
         return False
+    if isinstance(address, ipaddress.IPv6Address) and (address.is_site_local or address in _NAT64_LOCAL):
+        return allow_private  # which Python 3.11 calls global
     return address.is_global or allow_private
 
 

@@ -69,8 +69,7 @@ def load(environ: dict[str, str] | None = None) -> Config:
         shown.append(Setting(name, "set" if secret and value else value, origin))
         return value
 
-    data_dir = Path(get("MAILCRM_DATA_DIR", "./data")).expanduser().resolve()
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    data_dir = _folder(get("MAILCRM_DATA_DIR", "./data"))
     host = get("MAILCRM_HOST", "127.0.0.1")
     port = _port(get("MAILCRM_PORT", str(DEFAULT_PORT)))
     public_url = _url("MAILCRM_PUBLIC_URL", get("MAILCRM_PUBLIC_URL", f"http://localhost:{port}"))
@@ -78,7 +77,7 @@ def load(environ: dict[str, str] | None = None) -> Config:
         data_dir=data_dir,
         database_url=_database(get("MAILCRM_DATABASE_URL", f"sqlite:///{data_dir / 'mailcrm.sqlite3'}")),
         queue_url=get("MAILCRM_QUEUE_URL", f"sqlite:///{data_dir / 'queue.sqlite3'}"),
-        redis_url=get("MAILCRM_REDIS_URL", ""),
+        redis_url=_redis(get("MAILCRM_REDIS_URL", "")),
         host=host,
         port=port,
         public_url=public_url,
@@ -119,11 +118,37 @@ def _count(name: str, value: str) -> int:
     return int(value)
 
 
+def _folder(value: str) -> Path:
+    path = Path(value).expanduser().resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        usable = os.access(path, os.W_OK | os.X_OK)
+    except OSError:  # a file of that name, or a parent that we may not write to
+        usable = False
+    if not usable:
+        why = "it must be a folder that can be made and written to"
+        raise ConfigError("config.invalid", name="MAILCRM_DATA_DIR", value=value, why=why)
+    return path
+
+
 def _url(name: str, value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, an unclosed bracket
+        good = False
+    if not good or not value.isprintable() or any(char in value for char in ' "<>\\?#@'):
         raise ConfigError("config.invalid", name=name, value=value, why="it must look like https://crm.example")
     return value.rstrip("/")
+
+
+def _redis(value: str) -> str:
+    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        why = "it must begin with redis://, rediss:// or unix://"
+        raise ConfigError(
+            "config.invalid", name="MAILCRM_REDIS_URL", value=value.split(":", maxsplit=1)[0] + ":…", why=why
+        )
+    return value
 
 
 def _database(value: str) -> str:
@@ -158,10 +183,13 @@ def _secret_keys(data_dir: Path, inline: str, file: str) -> tuple[str, ...]:
                 why = "the file does not exist"
                 raise ConfigError("config.invalid", name="MAILCRM_SECRET_KEY_FILE", value=file, why=why)
             _write_key(path)
+        if not path.is_file() or not os.access(path, os.R_OK):
+            why = "it must be a file that this user can read"
+            raise ConfigError("config.invalid", name="MAILCRM_SECRET_KEY_FILE", value=file, why=why)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             why = "other users can read it; run chmod 600 on it"
             raise ConfigError("config.invalid", name="MAILCRM_SECRET_KEY_FILE", value=file, why=why)
-        keys = path.read_text().split()
+        keys = path.read_text(errors="replace").split()
     if not keys or any(len(key) < KEY_BYTES for key in keys):
         why = f"each key needs at least {KEY_BYTES} characters"
         raise ConfigError("config.invalid", name="MAILCRM_SECRET_KEY", value="…", why=why)

@@ -152,6 +152,8 @@ SENTENCES.update(
         "serve.port": "Port {port} on {host} is in use. Stop the program that uses it, or set MAILCRM_PORT to another.",
         "serve.address": "{host} is not an address of this machine. Set MAILCRM_HOST to one that is.",
         "serve.database": "The database can’t be reached: {why}. Check MAILCRM_DATABASE_URL.",
+        "serve.queue": "The queue can’t be reached. Check MAILCRM_QUEUE_URL, and that its server runs.",
+        "serve.redis": "Redis can’t be reached. Check MAILCRM_REDIS_URL, and that its server runs.",
         "build.failed": "The interface could not be built. The last lines above say why; the whole log is in {log}.",
         "build.no_node": "Node is missing from the virtual environment. Run make run, which installs it.",
         "queue.url": "MAILCRM_QUEUE_URL must begin with sqlite:///, redis://, rediss:// or postgresql://.",

@@ -37,6 +37,7 @@ from mailcrm.services.jobs import queue
 WATCH_S = 0.2
 STOP_S = 8.0  # a sync batch is under a second; Granian closes sockets within 3
 EVERY_V4 = "0.0.0.0"  # noqa: S104  compared with, not listened on
+REACH_S = 5.0
 STEADY_S = 60.0  # a child that lived this long starts again at once
 BACKOFF_S = (0.5, 1, 2, 5, 10, 30)
 
@@ -93,7 +94,7 @@ def run(host: str | None = None, port: int | None = None, *, before_start: Calla
     settings = config()
     host, port = host or settings.host, port or settings.port
     check_address(host, port)
-    queue.lane("quick")  # a bad MAILCRM_QUEUE_URL is said now, not by a worker that restarts for ever
+    check_services(settings)
     prepare()
     if before_start is not None:
         before_start()
@@ -111,6 +112,21 @@ def prepare() -> None:
     finally:
         db.dispose()
     build.ensure(lambda words: print(words, flush=True))
+
+
+def check_services(settings: Config) -> None:
+    """Raise ConfigError unless queue and Redis answer: said now, not by children that restart for ever."""
+    queue.lane("quick")
+    if not queue.answers():
+        raise ConfigError("serve.queue")
+    if settings.redis_url:
+        from redis import Redis, RedisError  # only where somebody has it
+
+        try:
+            with Redis.from_url(settings.redis_url, socket_connect_timeout=REACH_S, socket_timeout=REACH_S) as client:
+                client.ping()
+        except (RedisError, ValueError, OSError) as error:
+            raise ConfigError("serve.redis") from error
 
 
 def check_address(host: str, port: int) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from mailcrm import build, config
 from mailcrm.errors import ConfigError, MailcrmError
 from mailcrm.services import db
-from mailcrm.services.jobs import queue
 
 
 def run() -> int:
@@ -37,9 +36,9 @@ def _database() -> str:
 
 
 def _queue() -> str:
-    queue.lane("quick")
-    if not queue.answers():
-        raise ConfigError("config.invalid", name="MAILCRM_QUEUE_URL", value="…", why="nothing answers there")
+    from mailcrm.serve import check_services
+
+    check_services(config.config())
     return "answers"
 
 

@@ -214,6 +214,14 @@ def test_a_database_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("name", ["MAILCRM_QUEUE_URL", "MAILCRM_REDIS_URL"])
+def test_a_redis_that_is_not_there_is_one_sentence(tmp_path: Path, name: str) -> None:
+    """Otherwise the children would start, break and start again for ever."""
+    said = start_fails(tmp_path, **{name: f"redis://:secret@127.0.0.1:{free_port()}/0"})
+    assert "can’t be reached" in said and name in said
+    assert "secret" not in said
+
+
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     env = os.environ | {"MAILCRM_DATA_DIR": str(tmp_path)}
     env.pop("MAILCRM_DATABASE_URL", None)

@@ -5,7 +5,7 @@
                         └──back-off───┘
 
 Each child leads a process group of its own, so that Ctrl-C reaches the supervisor alone and a stop reaches a child's
-own children too. A child ends by itself when its parent is gone, even after `kill -9` (mailcrm/processes.py).
+own children too. A child ends by itself when its parent is gone, even after `kill -9` (mailcrm/parent.py).
 Does not contain application logic: web.py and services/jobs/worker.py are what the children run.
 """
 
@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from mailcrm import build
 from mailcrm.config import Config, config
 from mailcrm.errors import ConfigError
-from mailcrm.processes import PARENT
+from mailcrm.parent import PARENT
 from mailcrm.services import db, demo
 from mailcrm.services.jobs import queue
 

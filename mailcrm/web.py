@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from mailcrm import build, logs, processes
+from mailcrm import build, logs, parent
 from mailcrm.config import config
 
 WORKERS_WITH_REDIS = 4
@@ -50,7 +50,7 @@ def run() -> None:
 def asgi() -> Any:
     """Make the ASGI application; called once in each of Granian's workers."""
     logs.setup("web")
-    processes.end_with_parent(os.getppid())
+    parent.end_with_parent(os.getppid())
     from mailcrm.mailcrm import app
 
     application = app()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mailcrm import logs, processes
+from mailcrm import logs, parent
 from mailcrm.services import db
 
 
@@ -35,7 +35,7 @@ def worker() -> None:
     from mailcrm.services.jobs import worker as jobs
 
     logs.setup("worker")
-    processes.end_with_parent()
+    parent.end_with_parent()
     jobs.run()
 
 

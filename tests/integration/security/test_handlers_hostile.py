@@ -197,9 +197,10 @@ def test_long_texts_hold_up_nobody_else(
     text = LONG[kind]
     started = time.monotonic()
     for name in LONG_TAKERS:
-        payload = dict.fromkeys(PARAMETERS[name], text)
+        first, *others = PARAMETERS[name]
+        payload = {first: text} | dict.fromkeys(others, 1)  # more would not fit the socket
         if name.endswith(".change"):
-            payload = {"field": "to", "value": text}
+            payload |= {"field": "to", "value": text}
         elif "form" in payload:
             payload = {"form": {"query": text}}
         tab.send(name, payload)

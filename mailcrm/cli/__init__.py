@@ -14,6 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from mailcrm.cli import mailboxes, quarantine, running, sync, tokens, users
 from mailcrm.errors import MailcrmError
 
+FAILED, WRONG_USE = 1, 2
+OPTIONS = frozenset({"cli.since", "cli.servers_missing"})  # about an option that was given wrong or left out
+
 app = typer.Typer(
     name="mailcrm",
     help="A self-hosted CRM that lives in your mail.",
@@ -34,7 +37,7 @@ def main() -> None:
     try:
         app(prog_name="python -m mailcrm")
     except MailcrmError as error:
-        fail(str(error))
+        fail(str(error), WRONG_USE if error.code in OPTIONS else FAILED)
     except DBAPIError as error:
         fail(f"The database refused: {str(error.orig or error).strip().splitlines()[0]}")
     except KeyboardInterrupt:
@@ -46,7 +49,7 @@ def main() -> None:
         fail(f"Something went wrong: {type(error).__name__}: {error}")
 
 
-def fail(sentence: str) -> None:
-    """Print one sentence on standard error and exit with 1."""
+def fail(sentence: str, code: int = FAILED) -> None:
+    """Print one sentence on standard error and exit with the code."""
     print(sentence, file=sys.stderr)
-    sys.exit(1)
+    sys.exit(code)

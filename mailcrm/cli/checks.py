@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import sys
 from collections.abc import Callable
 
@@ -50,8 +51,25 @@ def _address() -> str:
     from mailcrm.serve import check_address
 
     settings = config.config()
-    check_address(settings.host, settings.port)
+    try:
+        check_address(settings.host, settings.port)
+    except ConfigError:
+        if not _is_mailcrm(settings.host, settings.port):
+            raise
+        return f"mailcrm is running at {settings.host}:{settings.port}"
     return f"{settings.host}:{settings.port} is free"
+
+
+def _is_mailcrm(host: str, port: int) -> bool:
+    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared with, not listened on
+    line = http.client.HTTPConnection(asked, port, timeout=3)
+    try:
+        line.request("GET", "/healthz")
+        return line.getresponse().read(16) == b"ok\n"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        line.close()
 
 
 CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (

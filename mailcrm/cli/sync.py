@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the commands import what they need, so that `serve` starts 
     from mailcrm.services.mail.sync.engine import SyncReport
 
 BAR = 30  # characters
+QUARANTINE_MOST = 20  # messages that status names; quarantine list names all
 LEASE_WAIT_S = 1.0
 
 
@@ -47,7 +48,10 @@ def sync(mailbox: Annotated[str, typer.Option(help="One mailbox; all of them oth
 def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Print the ledger: what the servers hold, and what became of each message."""
     common.open_database()
-    common.show([row for actor, box in _boxes("") for row in _ledger(actor, box)], as_json=as_json)
+    boxes = _boxes("")
+    common.show([row for actor, box in boxes for row in _ledger(actor, box)], as_json=as_json)
+    if not as_json:
+        _show_quarantine(boxes)
 
 
 def _boxes(address: str) -> list[tuple[Actor, MailboxView]]:
@@ -80,9 +84,37 @@ def _one(box: MailboxView) -> bool:
 
 
 def _ledger(actor: Actor, box: MailboxView) -> list[dict[str, Any]]:
+    """The mailbox's lines; what keeps the whole mailbox from syncing is each line's error, too."""
     from mailcrm.services.mail.sync import ledger
 
-    return [{"mailbox": box.address, **asdict(folder)} for folder in ledger.ledger(actor, box.id)]
+    lines = ledger.ledger(actor, box.id) or [
+        # Its folders are not known yet: never synced, or it failed before it could list them.
+        ledger.FolderLedger("", "", 0, 0, 0, 0, 0, box.last_success_at, box.next_try_at, "", "")
+    ]
+    return [
+        {
+            "mailbox": box.address,
+            **asdict(line),
+            "error": line.error or box.error_sentence,
+            "code": line.code or box.error,
+        }
+        for line in lines
+    ]
+
+
+def _show_quarantine(boxes: list[tuple[Actor, MailboxView]]) -> None:
+    from mailcrm.services.mail import quarantine
+
+    found = [item for actor, box in boxes for item in quarantine.list_quarantine(actor, box.id)]
+    if not found:
+        return
+    print("\nQuarantined: kept on the server, could not be read.")
+    common.show(
+        [{"mailbox": i.mailbox, "folder": i.folder, "uid": i.uid, "reason": i.reason} for i in found[:QUARANTINE_MOST]],
+        as_json=False,
+    )
+    if len(found) > QUARANTINE_MOST:
+        print(f"And {len(found) - QUARANTINE_MOST} more: quarantine list.")
 
 
 class _Bar:

@@ -6,9 +6,10 @@ Does not authorise rows: every route calls a service verb with the token's actor
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from mailcrm.endpoints.api import crm, docs, mail, mailboxes, notifications, outbox, problems
+from mailcrm.endpoints.api.common import known_parameters
 from mailcrm.endpoints.api.limits import LimitBody
 
 PREFIX = "/api/v1"
@@ -25,6 +26,6 @@ app = FastAPI(
     responses=dict.fromkeys(("401", "404", "422"), problems.DOCUMENTED),
 )
 for part in (mailboxes, mail, outbox, crm, notifications, docs):
-    app.include_router(part.router)
+    app.include_router(part.router, dependencies=[Depends(known_parameters)])
 problems.install(app)
 app.add_middleware(LimitBody)

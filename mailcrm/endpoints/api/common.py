@@ -7,9 +7,11 @@ from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from mailcrm.endpoints.api.problems import Unauthorized
+from mailcrm.errors import UserError
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
 
@@ -37,6 +39,15 @@ def actor_of(request: Request) -> Actor:
         raise Unauthorized
     request.state.language = actor.language
     return actor
+
+
+def known_parameters(request: Request) -> None:
+    """Refuse a query parameter that the operation does not have: a filter that is ignored gives too much."""
+    route = request.scope.get("route")
+    known = {found.alias for found in route.dependant.query_params} if isinstance(route, APIRoute) else set[str]()
+    for name in request.query_params:
+        if name not in known:
+            raise UserError("input.invalid", value=name[:40], field="query")
 
 
 Who = Annotated[Actor, Depends(actor_of)]

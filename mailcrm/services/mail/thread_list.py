@@ -25,6 +25,7 @@ from mailcrm.errors import UserError
 from mailcrm.models import (
     Deal,
     Folder,
+    Lead,
     Link,
     Mailbox,
     Message,
@@ -62,11 +63,13 @@ class Filter:
     has_attachment: bool = False
     person_id: int | None = None
     deal_id: int | None = None
+    lead_id: int | None = None
+    visibility: str | None = None
     query: str = ""
 
 
 def page(session: Session, actor: Actor, wanted: Filter, cursor: str | None, limit: int) -> ThreadPage:
-    """Return one page; NotFound for a mailbox, person or deal that the actor may not see."""
+    """Return one page; NotFound for a mailbox, person, deal or lead that the actor may not see."""
     size = paging.page_size(limit)
     found = rows(session, page_statement(session, actor, wanted, cursor, size + 1))
     more = len(found) > size
@@ -126,6 +129,11 @@ def _conditions(session: Session, actor: Actor, wanted: Filter) -> list[ColumnEl
     if wanted.deal_id is not None:
         access.load(session, Deal, wanted.deal_id, access.visible_crm(actor, Deal))
         found.append(_linked(col(Link.deal_id) == wanted.deal_id))
+    if wanted.lead_id is not None:
+        access.load(session, Lead, wanted.lead_id, access.visible_crm(actor, Lead))
+        found.append(_linked(col(Link.lead_id) == wanted.lead_id))
+    if wanted.visibility is not None:
+        found.append(_message(col(Message.visibility) == wanted.visibility))
     found += [_matches(word) for word in wanted.query[:QUERY_MOST].replace("\x00", " ").split()[:10]]
     return found
 

@@ -57,13 +57,15 @@ def list_threads(
     has_attachment: bool = False,
     person_id: int | None = None,
     deal_id: int | None = None,
+    lead_id: int | None = None,
+    visibility: str | None = None,
     query: str = "",
     cursor: str | None = None,
     limit: int = 50,
 ) -> ThreadPage:
     """Return one page of the actor's own conversations, newest first; filters combine with AND.
 
-    `folder`: "inbox", "sent", "archive" or "all". Costs a constant number of statements.
+    `folder`: "inbox", "sent", "archive" or "all"; `visibility`: has a message that is so. Costs a constant number of statements.
     """
     wanted = thread_list.Filter(
         folder=folder,
@@ -77,6 +79,8 @@ def list_threads(
         has_attachment=has_attachment,
         person_id=person_id,
         deal_id=deal_id,
+        lead_id=lead_id,
+        visibility=visibility,
         query=query,
     )
     with reading() as session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,10 +87,13 @@ def run_raw(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "mailcrm", *arguments], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_a_mailbox_from_adding_to_removing(run: Run, dovecot: DovecotServer, smtp_sink: SmtpSink) -> None:
+def test_a_mailbox_from_adding_to_removing(
+    run: Run, tmp_path: Path, dovecot: DovecotServer, smtp_sink: SmtpSink
+) -> None:
     user = f"cli{next(_names)}"
     dovecot.add_user(user, PASSWORD)
     smtp_sink.add_user(user, PASSWORD)
+    dovecot.deliver(user, b"Subject: deep\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 60 + b"x\r\n", "Deep")
     for n in range(5):
         dovecot.deliver(user, b"Subject: n\r\nMessage-ID: <cli%d@t>\r\nFrom: b@t.test\r\n\r\nx\r\n" % n)
     imap, smtp = dovecot.spec(user), smtp_sink.spec(user)
@@ -101,8 +105,9 @@ def test_a_mailbox_from_adding_to_removing(run: Run, dovecot: DovecotServer, smt
     ]  # fmt: skip
     assert "did not accept" in run(*add, stdin="wrong\n", code=1).stderr
     assert json.loads(run("mailbox", "list", "--json").stdout) == []
-    assert "--since takes" in run(*add, "--since", "yesterday", stdin=PASSWORD, code=1).stderr
+    assert "--since takes" in run(*add, "--since", "yesterday", stdin=PASSWORD, code=2).stderr
     run(*add, stdin=PASSWORD)
+    assert [line["mailbox"] for line in json.loads(run("status", "--json").stdout)] == ["ada@home.test"]
     assert "connected already" in run(*add, stdin=PASSWORD, code=1).stderr
     synced = run("sync", "--mailbox", "ada@home.test")
     assert "\r" not in synced.stderr  # no progress bar in a pipe
@@ -110,12 +115,19 @@ def test_a_mailbox_from_adding_to_removing(run: Run, dovecot: DovecotServer, smt
     inbox = next(line for line in ledger if line["folder"] == "INBOX")
     assert (inbox["mailbox"], inbox["server"], inbox["stored"], inbox["pending"]) == ("ada@home.test", 5, 5, 0)
     assert inbox["last_success_at"]
+    assert next(line for line in ledger if line["folder"] == "Deep")["quarantined"] == 1
+    assert "nested deeper" in run("status").stdout
     assert (
         "did not accept"
         in run("mailbox", "reconnect", "ada@home.test", "--password-stdin", stdin="no\n", code=1).stderr
     )
     run("mailbox", "reconnect", "ada@home.test", "--password-stdin", stdin=PASSWORD)
-    assert json.loads(run("quarantine", "list", "--json").stdout) == []
+    assert "nested deeper" in json.loads(run("quarantine", "list", "--json").stdout)[0]["reason"]
+    with sqlite3.connect(tmp_path / "data" / "mailcrm.sqlite3") as connection:  # as a pass that got nowhere leaves it
+        connection.execute(
+            """UPDATE mailboxes SET error_code = 'server.refused', error_params = '{"host":"h","port":1}'"""
+        )
+    assert "refuses connections" in json.loads(run("status", "--json").stdout)[0]["error"]
     assert "No connected mailbox" in run("mailbox", "remove", "x@home.test", code=1).stderr
     run("mailbox", "remove", "ada@home.test")
     assert json.loads(run("status", "--json").stdout) == []

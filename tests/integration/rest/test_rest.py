@@ -157,6 +157,24 @@ def test_lists_page_by_cursor_without_loss_or_repetition(client: Client) -> None
     assert set(seen) == expected
 
 
+def test_threads_are_narrowed_to_a_lead_and_to_a_visibility(client: Client) -> None:
+    aino = a_user()
+    box = a_mailbox(aino)
+    private, shared = a_message(box), a_message(box, visibility="shared")
+    mine = client(aino)
+    lead = mine.post("/leads", json={"title": "Boats"}).json()["id"]
+    mine.patch(f"/threads/{private.thread_id}", json={"lead_id": lead})
+
+    def found(query: str) -> list[int]:
+        return [each["id"] for each in mine.get(f"/threads?{query}").json()["items"]]
+
+    assert found(f"lead_id={lead}") == [private.thread_id]
+    assert found("visibility=private") == [private.thread_id]
+    assert found("visibility=shared") == [shared.thread_id]
+    problem(mine.get("/threads?lead_id=999"), 404, "not_found")
+    problem(mine.get("/threads?visibility=public"), 422, "input.invalid")
+
+
 def test_unknown_fields_bad_values_and_bad_ids_are_refused(client: Client) -> None:
     aino = a_user()
     message = a_message(a_mailbox(aino))
@@ -166,6 +184,8 @@ def test_unknown_fields_bad_values_and_bad_ids_are_refused(client: Client) -> No
     problem(mine.patch(f"/threads/{message.thread_id}", json={"visibility": "public"}), 422, "input.invalid")
     problem(mine.get("/threads?folder=nowhere"), 422, "input.invalid")
     problem(mine.get("/threads?limit=100000"), 422, "input.invalid")
+    problem(mine.get("/threads?opend=true"), 422, "input.invalid")  # ignored, it would give every thread
+    problem(mine.delete(f"/threads/{message.thread_id}?really=no"), 422, "input.invalid")
     problem(mine.get(f"/messages/{message.id}?include=everything"), 422, "input.invalid")
     problem(mine.get("/messages/99999999999999999999999"), 422, "input.invalid")
     problem(mine.get("/messages/999999"), 404, "not_found")

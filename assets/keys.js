@@ -25,11 +25,62 @@
     row.click();
   };
 
+  // One row at a time is reached with Tab: the one last focused, else the open one, else the first.
+  const rove = (to) => {
+    const all = rows();
+    const keep = to ?? all.find((row) => row.tabIndex === 0) ?? all.find((row) => row.getAttribute("aria-current") === "true") ?? all[0];
+    for (const row of all) if ((row.tabIndex === 0) !== (row === keep)) row.tabIndex = row === keep ? 0 : -1;
+  };
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest?.(".thread-row");
+    if (row) rove(row);
+  });
+  const step = (from, by) => {
+    const all = rows();
+    const row = all[all.indexOf(from) + by];
+    if (row) { row.scrollIntoView({ block: "nearest" }); row.focus({ preventScroll: true }); }
+  };
+
+  // The next page comes by itself before the end of the list is reached; the button is there for keys.
+  let asked = "";
+  document.addEventListener("scroll", (event) => {
+    const list = event.target;
+    if (!list.classList?.contains("thread-list") || list.scrollHeight - list.scrollTop - list.clientHeight > 800) return;
+    const more = list.querySelector("[data-more]");
+    if (more && more.dataset.more !== asked) { asked = more.dataset.more; more.click(); }
+  }, { capture: true, passive: true });
+
+  // The composer over the page takes the focus and gives it back to where it was.
+  let docked = null;
+  let before = null;
+  const follow = () => {
+    const dock = document.querySelector(".composer-dock");
+    if (dock && !docked) {
+      if (!dock.contains(document.activeElement)) before = document.activeElement;
+      const to = dock.querySelector('[name="to"]');
+      if (to && !to.value && !dock.contains(document.activeElement)) to.focus();
+    } else if (!dock && docked && before?.isConnected && (document.activeElement === document.body || !document.activeElement)) {
+      before.focus({ preventScroll: true });
+    }
+    docked = dock;
+  };
+  let looking = 0;
+  new MutationObserver(() => { looking ||= requestAnimationFrame(() => { looking = 0; rove(); follow(); }); })
+    .observe(document.documentElement, { childList: true, subtree: true });
+
   // The selection answers at once; the server's answer confirms it a moment later.
   document.addEventListener("click", (event) => {
     const row = event.target.closest?.(".thread-row");
     if (row && !event.target.closest("[data-own-click]")) select(row);
   }, true);
+
+  // The page behind the panel of a narrow window is a way out of it; so is Escape.
+  const closePanel = () => {
+    const hide = document.querySelector('.mail[data-crm="true"] [data-hide]');
+    if (hide?.offsetParent && getComputedStyle(hide.closest(".crm-pane")).position === "absolute") { hide.click(); return true; }
+    return false;
+  };
+  document.addEventListener("click", (event) => { if (event.target.matches?.(".mail")) closePanel(); });
 
   // A notice of the browser, not a fault: Reflex would report each one to the server.
   window.addEventListener("error", (event) => {
@@ -47,10 +98,14 @@
     if (event.key === "Escape") {
       if (document.querySelector("[data-radix-popper-content-wrapper], [role=dialog]:not(.composer-dock), [role=alertdialog], [role=menu]")) return;
       if (typing(document.activeElement) && !document.activeElement.closest(".composer")) { document.activeElement.blur(); return; }
-      click("escape");
+      if (click("escape")) return;
+      closePanel();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (event.target.matches?.(".thread-row") && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+      event.preventDefault(); step(event.target, event.key === "ArrowDown" ? 1 : -1); return;
+    }
     if (event.target.matches?.(".thread-row") && (event.key === "Enter" || event.key === " ")) {
       event.preventDefault(); event.target.click(); return;
     }
@@ -61,10 +116,15 @@
     }
     const key = event.key.toLowerCase();
     if (key === "g") { chord = Date.now(); return; }
-    if (key === "/") { const box = document.querySelector('[data-key="/"]'); if (box) { event.preventDefault(); box.focus(); } return; }
+    if (key === "/") {
+      const box = [...document.querySelectorAll('[data-key="/"]')].find((each) => each.offsetParent !== null);
+      if (box) { event.preventDefault(); box.focus(); }
+      return;
+    }
+    if (key === "z") { document.querySelector('[data-sonner-toast][data-front="true"] [data-button]')?.click(); return; }
     if (key === "j") { move(1); return; }
     if (key === "k") { move(-1); return; }
-    if ("craefuz".includes(key) && key.length === 1 && click(key)) event.preventDefault();
+    if ("craeful#".includes(key) && key.length === 1 && click(key)) event.preventDefault();
   });
 
   // New mail never moves the row under the pointer: what is inserted above it is scrolled away before it is painted.

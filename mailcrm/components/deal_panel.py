@@ -8,6 +8,7 @@ from mailcrm.components.forms import field, text_input
 from mailcrm.components.icons import icon, tracking_icon
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.i18n import tr
+from mailcrm.state.inbox import InboxState
 from mailcrm.state.panel import PanelState
 from mailcrm.state.present import DealRow, Item, PersonRow, Step
 
@@ -18,7 +19,12 @@ def deal_panel() -> rx.Component:
         rx.el.header(
             rx.el.h2(tr("Linked to"), class_name="t2 b grow"),
             rx.el.span(
-                icon_button("panel-right-close", tr("Hide the panel"), on_click=PanelState.toggle),
+                icon_button(
+                    "panel-right-close",
+                    tr("Hide the panel"),
+                    on_click=PanelState.toggle,
+                    custom_attrs={"data-hide": "true"},
+                ),
                 class_name="only-narrow",
             ),
             class_name="bar bar-line",
@@ -28,6 +34,8 @@ def deal_panel() -> rx.Component:
             rx.el.div(_person(), _deals(), _visibility(), _recent(), class_name="scroll"),
         ),
         class_name="pane crm-pane",
+        id="linked",
+        tab_index=-1,
         aria_label=tr("Linked to"),
     )
 
@@ -73,6 +81,12 @@ def _person() -> rx.Component:
                     rx.cond(PanelState.person.organization != "", _fact("building-2", PanelState.person.organization)),
                     rx.cond(PanelState.person.address != "", _fact("mail", PanelState.person.address)),
                     rx.cond(PanelState.person.phone != "", _fact("phone", PanelState.person.phone)),
+                    rx.match(
+                        PanelState.person.consent,
+                        ("granted", _fact("shield-check", tr("Agreed to tracking"))),
+                        ("refused", _fact("shield-x", tr("Declined tracking"))),
+                        rx.fragment(),
+                    ),
                     style={"marginBlockStart": "8px"},
                 ),
             ),
@@ -163,7 +177,11 @@ def _deal(row: rx.Var[DealRow]) -> rx.Component:
         rx.el.div(
             rx.el.span(tr("Deal")),
             button(
-                tr("Unlink"), look="ghost", size="btn-sm", on_click=PanelState.unlink(row.id), data_testid="unlink-deal"
+                tr("Unlink"),
+                look="ghost",
+                size="btn-sm",
+                on_click=[PanelState.unlink(row.id), InboxState.refresh],
+                data_testid="unlink-deal",
             ),
             class_name="sect-head",
         ),
@@ -237,7 +255,7 @@ def _pick(row: rx.Var[DealRow]) -> rx.Component:
         rx.el.span(row.value, class_name="t1 dim num"),
         type="button",
         class_name="menu-item",
-        on_click=PanelState.link(row.id),
+        on_click=[PanelState.link(row.id), InboxState.refresh],
         data_testid="link-deal-option",
         key=row.id,
     )
@@ -268,7 +286,7 @@ def visibility_button() -> rx.Component:
         class_name="chip chip-lg chip-line",
         style={"cursor": "pointer"},
         disabled=~PanelState.can_change,
-        on_click=PanelState.set_visibility,
+        on_click=[PanelState.set_visibility, InboxState.refresh],
         title=rx.cond(PanelState.visibility == "shared", tr("Make private"), tr("Share with the team")),
         data_testid="visibility-toggle",
         custom_attrs={"data-visibility": PanelState.visibility, "aria-pressed": PanelState.visibility == "shared"},

@@ -9,7 +9,7 @@ from mailcrm.state.bell import BellRow, BellState
 from mailcrm.state.i18n import tr, trn
 
 
-def notification_bell() -> rx.Component:
+def notification_bell(*, testid: str = "notification-bell") -> rx.Component:
     """Return the bell with its popover."""
     return rx.popover.root(
         rx.popover.trigger(
@@ -28,7 +28,7 @@ def notification_bell() -> rx.Component:
                 class_name="icon-btn",
                 aria_label=tr("Notifications"),
                 title=tr("Notifications"),
-                data_testid="notification-bell",
+                data_testid=testid,
                 custom_attrs={"data-unread": BellState.unread},
             )
         ),

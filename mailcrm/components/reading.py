@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import button, icon_button, kbd
 from mailcrm.components.icons import icon
 from mailcrm.components.message_card import message_card
@@ -20,7 +21,10 @@ def reading_pane() -> rx.Component:
         rx.cond(
             ThreadState.id > 0,
             rx.fragment(
-                _toolbar(), rx.el.div(_head(), _messages(), class_name="scroll", key=ThreadState.id), _reply_bar()
+                _toolbar(),
+                rx.el.div(_head(), _messages(), class_name="scroll", key=ThreadState.id),
+                _peek(),
+                _reply_bar(),
             ),
             rx.cond(
                 ThreadState.failed != "",
@@ -31,6 +35,8 @@ def reading_pane() -> rx.Component:
             ),
         ),
         class_name="pane reading",
+        id="conversation",
+        tab_index=-1,
         aria_label=tr("Conversation"),
     )
 
@@ -50,7 +56,13 @@ def _toolbar() -> rx.Component:
                     custom_attrs={"data-key": "e"},
                     data_testid="archive",
                 ),
-                icon_button("trash-2", tr("Delete"), on_click=InboxState.delete, data_testid="delete"),
+                icon_button(
+                    "trash-2",
+                    tr("Delete"),
+                    on_click=InboxState.delete,
+                    custom_attrs={"data-key": "#"},
+                    data_testid="delete",
+                ),
                 icon_button("mail", tr("Mark unread"), on_click=InboxState.unread, custom_attrs={"data-key": "u"}),
             ),
         ),
@@ -104,6 +116,36 @@ def _message(row: rx.Var[MessageRow]) -> rx.Component:
         on_fold=ThreadState.unfold(row.id),
         on_remote=ThreadState.show_remote(row.id),
         on_reply=lambda mode: ComposerState.reply(row.id, mode, "dock"),
+    )
+
+
+def _peek() -> rx.Component:
+    """Return who and which deal this is about, at the foot of a phone; it opens the panel."""
+    return rx.cond(
+        PanelState.person.id > 0,
+        rx.el.button(
+            avatar(PanelState.person.initials, PanelState.person.hue),
+            rx.el.span(
+                rx.el.bdi(PanelState.person.name, class_name="b cut"),
+                rx.el.bdi(PanelState.person.organization, class_name="t1 dim cut"),
+                class_name="col grow",
+            ),
+            rx.foreach(PanelState.deals, lambda row: rx.el.span(row.value, class_name="b num")),
+            icon("chevron-up", cls="dim"),
+            rx.cond(
+                PanelState.steps.length() > 0,
+                rx.el.span(
+                    rx.foreach(PanelState.steps, lambda step: rx.el.span(custom_attrs={"data-done": step.done})),
+                    class_name="peek-steps",
+                    aria_hidden="true",
+                ),
+            ),
+            type="button",
+            class_name="peek only-phone",
+            on_click=PanelState.toggle,
+            title=tr("Person and deal"),
+            data_testid="peek",
+        ),
     )
 
 

@@ -12,20 +12,21 @@ from mailcrm.components.composer import docked
 from mailcrm.components.forms import NativeForm
 from mailcrm.components.icons import icon
 from mailcrm.components.notification_bell import notification_bell
+from mailcrm.components.search_box import search_box
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.i18n import tr
 from mailcrm.state.nav import NavState
 from mailcrm.state.profile import ProfileState
-from mailcrm.state.search import SearchState
 
 
-def shell(*content: rx.Component, here: str) -> rx.Component:
-    """Return a page in the frame; `here` names the navigation entry that is current."""
+def shell(*content: rx.Component, here: str, skips: tuple[rx.Component, ...] = ()) -> rx.Component:
+    """Return a page in the frame; `here` names the current navigation entry, `skips` are more links past it."""
     return rx.fragment(
-        rx.el.a(tr("Skip to the page"), href="#page", class_name="sr"),
+        rx.el.a(tr("Skip to the page"), href="#page", class_name="sr skip"),
+        *skips,
         rx.el.div(
             _nav(here),
-            rx.el.main(*content, class_name="sheet", id="page"),
+            rx.el.main(*content, class_name="sheet", id="page", tab_index=-1),
             _tabs(here),
             class_name="shell",
         ),
@@ -61,21 +62,7 @@ def _nav(here: str) -> rx.Component:
             data_testid="compose-open",
             custom_attrs={"data-key": "c"},
         ),
-        rx.el.form(
-            icon("search"),
-            rx.el.input(
-                name="query",
-                type="search",
-                placeholder=tr("Search"),
-                aria_label=tr("Search"),
-                data_testid="search-input",
-                default_value=SearchState.query,
-                custom_attrs={"data-key": "/"},
-            ),
-            kbd("/"),
-            on_submit=SearchState.search,
-            class_name="nav-search",
-        ),
+        search_box("nav"),
         _item("inbox", routes.INBOX, tr("Inbox"), here, NavState.inbox, "g i", key="inbox"),
         _item("file-pen-line", routes.DRAFTS, tr("Drafts"), here, NavState.drafts, "g f", key="drafts"),
         _item("calendar-clock", routes.OUTBOX, tr("Outbox"), here, NavState.outbox, "g o", key="outbox"),
@@ -123,7 +110,7 @@ def _footer() -> rx.Component:
                         ),
                         class_name="col grow",
                     ),
-                    icon("chevrons-up-down", size=14),
+                    icon("chevrons-up-down", size=14, cls="dim"),
                     type="button",
                     class_name="nav-me",
                     aria_label=tr("You and your mailboxes"),

@@ -6,6 +6,8 @@ from mailcrm import routes
 from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import button, icon_button, kbd
 from mailcrm.components.icons import icon
+from mailcrm.components.notification_bell import notification_bell
+from mailcrm.components.search_box import search_box
 from mailcrm.components.states import bones, empty
 from mailcrm.components.tracking_mark import marks
 from mailcrm.state.composer import ComposerState
@@ -20,14 +22,19 @@ def thread_list() -> rx.Component:
     """Return the list pane."""
     return rx.el.section(
         rx.el.header(
-            rx.el.h1(_title(), class_name="t3"),
+            rx.el.h1(_title(), class_name="t3 cut"),
             rx.cond(
                 (InboxState.folder == "inbox") & (InboxState.query == "") & (InboxState.total_unread != ""),
                 rx.el.span(InboxState.total_unread, class_name="dim num"),
             ),
-            rx.el.span(class_name="grow"),
-            icon_button("refresh-cw", tr("Refresh"), on_click=InboxState.refresh),
-            class_name="bar",
+            _folders(),
+            _rare(),
+            rx.el.span(class_name="grow not-phone"),
+            search_box("phone", cls="only-phone"),
+            rx.el.span(icon_button("refresh-cw", tr("Refresh"), on_click=InboxState.refresh), class_name="not-phone"),
+            rx.cond((InboxState.folder == "drafts") | (InboxState.folder == "outbox"), rx.fragment(), _more_filters()),
+            rx.el.span(notification_bell(testid="phone-bell"), class_name="only-phone"),
+            class_name="bar list-bar",
         ),
         rx.cond(
             (InboxState.folder == "drafts") | (InboxState.folder == "outbox"),
@@ -50,6 +57,19 @@ def thread_list() -> rx.Component:
                         (InboxState.rows.length() == 0) & (InboxState.outgoing.length() == 0),
                         _nothing(),
                         rx.el.ul(
+                            rx.cond(
+                                InboxState.starts[0] != "",
+                                rx.el.li(
+                                    button(
+                                        icon("arrow-up"),
+                                        tr("Back to the newest"),
+                                        size="btn-sm",
+                                        on_click=InboxState.newest,
+                                        data_testid="list-newest",
+                                    ),
+                                    class_name="list-end",
+                                ),
+                            ),
                             rx.foreach(InboxState.rows, _entry),
                             rx.foreach(InboxState.outgoing, _outgoing),
                             aria_label=tr("Conversations"),
@@ -63,15 +83,15 @@ def thread_list() -> rx.Component:
                     button(
                         tr("Load more"),
                         on_click=InboxState.more,
-                        custom_attrs={"data-more": "true"},
+                        custom_attrs={"data-more": InboxState.cursor},
                         data_testid="load-more",
                     ),
-                    class_name="row",
-                    style={"justifyContent": "center", "padding": "12px"},
+                    class_name="list-end",
                 ),
             ),
             class_name="scroll thread-list",
             id="list",
+            tab_index=-1,
         ),
         class_name="pane list-pane",
         aria_label=tr("Conversations"),
@@ -101,15 +121,6 @@ def _filters() -> rx.Component:
             _filter("opened", tr("Opened"), "eye"),
             _filter("clicked", tr("Clicked"), "mouse-pointer-click"),
             _filter("deal", tr("Open deal"), "circle-dollar-sign"),
-            rx.el.button(
-                icon("radar", size=14),
-                type="button",
-                on_click=InboxState.choose(rx.cond(InboxState.shown == "tracked", "all", "tracked")),
-                aria_label=tr("Tracking on"),
-                title=tr("Tracking on"),
-                data_testid="filter-tracked",
-                custom_attrs={"aria-pressed": InboxState.shown == "tracked"},
-            ),
             class_name="seg",
             role="group",
             aria_label=tr("Filter"),
@@ -129,6 +140,77 @@ def _filter(name: str, label: rx.Var[str], picture: str = "") -> rx.Component:
     )
 
 
+def _rare_filters() -> tuple[tuple[str, str, rx.Var[str]], ...]:
+    return (
+        ("tracked", "radar", tr("Tracking on")),
+        ("waiting", "eye-off", tr("Not opened")),
+        ("files", "paperclip", tr("With attachment")),
+    )
+
+
+def _more_filters() -> rx.Component:
+    return rx.dropdown_menu.root(
+        rx.dropdown_menu.trigger(icon_button("list-filter", tr("More filters"), data_testid="filter-menu")),
+        rx.dropdown_menu.content(
+            *[
+                rx.dropdown_menu.item(
+                    icon(picture, size=14),
+                    words,
+                    on_select=InboxState.choose(name),
+                    data_testid=f"filter-{name}",
+                )
+                for name, picture, words in _rare_filters()
+            ],
+            align="end",
+        ),
+    )
+
+
+def _rare() -> rx.Component:
+    """Return the rarer filter that is on, with a way out of it."""
+    return rx.match(
+        InboxState.shown,
+        *[(name, _rare_chip(words)) for name, _picture, words in _rare_filters()],
+        rx.fragment(),
+    )
+
+
+def _rare_chip(label: rx.Var[str]) -> rx.Component:
+    return rx.el.button(
+        rx.el.span(label, class_name="cut"),
+        icon("x", size=12),
+        type="button",
+        class_name="chip chip-lg chip-on",
+        on_click=InboxState.choose("all"),
+        title=tr("Clear filter"),
+        data_testid="filter-on",
+    )
+
+
+def _folders() -> rx.Component:
+    """Return the way to the other folders, where the navigation is out of sight."""
+    items = (
+        (routes.INBOX, tr("Inbox"), "inbox"),
+        (routes.DRAFTS, tr("Drafts"), "file-pen-line"),
+        (routes.OUTBOX, tr("Outbox"), "calendar-clock"),
+        (routes.SENT, tr("Sent"), "send"),
+        (routes.ARCHIVE, tr("noun|Archive"), "archive"),
+    )
+    return rx.el.span(
+        rx.dropdown_menu.root(
+            rx.dropdown_menu.trigger(icon_button("chevron-down", tr("Folders"), data_testid="folders")),
+            rx.dropdown_menu.content(
+                *[
+                    rx.dropdown_menu.item(icon(picture), label, on_select=rx.redirect(path))
+                    for path, label, picture in items
+                ],
+                align="start",
+            ),
+        ),
+        class_name="only-phone",
+    )
+
+
 def _nothing() -> rx.Component:
     return rx.cond(
         (InboxState.shown != "all") | (InboxState.query != ""),
@@ -136,7 +218,7 @@ def _nothing() -> rx.Component:
             "list-filter",
             tr("Nothing matches"),
             tr("No conversation here fits this filter."),
-            button(tr("Clear filter"), kbd("Esc"), on_click=InboxState.clear),
+            button(tr("Clear filter"), kbd("Esc"), on_click=InboxState.clear, custom_attrs={"data-key": "escape"}),
         ),
         rx.match(
             InboxState.folder,
@@ -225,7 +307,7 @@ def thread_row(rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unr
             ),
             class_name="thread-row",
             role="button",
-            tab_index=0,
+            tab_index=-1,  # keys.js lets one row at a time be reached with Tab
             on_click=InboxState.select(row.id),
             aria_label=row.label,
             data_testid="thread-row",
@@ -266,7 +348,7 @@ def _outgoing(row: rx.Var[Outgoing]) -> rx.Component:
             ),
             class_name="thread-row",
             role="button",
-            tab_index=0,
+            tab_index=-1,
             on_click=rx.cond(row.state == "draft", ComposerState.open_draft(row.id), rx.noop()),
             data_testid="outgoing-row",
             custom_attrs={"data-state": row.state},

@@ -6,6 +6,7 @@ from mailcrm.components.deal_panel import deal_panel
 from mailcrm.components.reading import reading_pane
 from mailcrm.components.shell import shell
 from mailcrm.components.thread_list import thread_list
+from mailcrm.state.i18n import tr
 from mailcrm.state.inbox import InboxState
 from mailcrm.state.panel import PanelState
 
@@ -21,6 +22,11 @@ def mail_page(here: str) -> rx.Component:
             custom_attrs={"data-open": InboxState.selected > 0, "data-crm": PanelState.shown},
         ),
         here=here,
+        skips=(
+            rx.el.a(tr("Skip to the list"), href="#list", class_name="sr skip"),
+            rx.el.a(tr("Skip to the conversation"), href="#conversation", class_name="sr skip"),
+            rx.el.a(tr("Skip to person and deal"), href="#linked", class_name="sr skip"),
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from mailcrm.services.access import Actor
 from mailcrm.services.i18n import gettext
 from mailcrm.services.mail import threads
 from mailcrm.services.mail.outbox import queue
+from mailcrm.services.paging import MOST
 from mailcrm.state.coerce import as_int, as_text
 from mailcrm.state.outgoing import Outgoing, outgoing
 from mailcrm.state.panel import PanelState
@@ -25,14 +26,16 @@ from mailcrm.state.thread import ThreadState
 from mailcrm.state.toasts import say
 
 PAGE = 50
-RESIDENT = 200  # rows kept in a tab; more makes every change of the list slow (reflex.md §4)
+PAGES = 8  # kept in a tab; more makes every change of the list slow (reflex.md §4). Older pages push newer ones out
 FILTERS: dict[str, dict[str, Any]] = {
     "all": {},
     "unread": {"unread": True},
     "opened": {"opened": True},
     "clicked": {"clicked": True},
-    "tracked": {"tracked": True},
     "deal": {"open_deal": True},
+    "tracked": {"tracked": True},
+    "waiting": {"not_opened": True},
+    "files": {"has_attachment": True},
 }
 FOLDERS = ("inbox", "drafts", "outbox", "sent", "archive")
 
@@ -49,6 +52,7 @@ class InboxState(rx.State):
     selected: int = 0
     position: str = ""
     cursor: str = ""
+    starts: list[str] = [""]  # the cursor before each page that is kept; the first is "" at the top of the list
     total_unread: str = ""
     loading: bool = True
     failed: str = ""
@@ -61,7 +65,7 @@ class InboxState(rx.State):
         self.query = as_text(self.router.url.query_parameters.get("q", ""), 200)
         if self.router.url.query_parameters.get("filter", "") in FILTERS:
             self.shown = self.router.url.query_parameters["filter"]
-        self.loading, self.failed = True, ""
+        self.loading, self.failed, self.starts = True, "", [""]
         thread_id = as_int(getattr(self, "thread_arg", "")) if path[0] == "thread" else 0
         if path[0] != "thread":
             await self._close()
@@ -90,7 +94,7 @@ class InboxState(rx.State):
     async def choose(self, shown: str):
         """Filter the list."""
         self.shown = shown if isinstance(shown, str) and shown in FILTERS else "all"
-        self.loading = True
+        self.loading, self.starts = True, [""]
         yield
         await self._fill(await actor_of(self))
 
@@ -98,13 +102,14 @@ class InboxState(rx.State):
     async def clear(self):
         """Show everything again."""
         self.shown, searched, self.query = "all", bool(self.query), ""
+        self.starts = [""]
         await self._fill(await actor_of(self))
         return rx.redirect(routes.INBOX) if searched else None
 
     @rx.event
     async def more(self):
-        """Add the next page below the rows."""
-        if not self.cursor or len(self.rows) >= RESIDENT:
+        """Add the next page below the rows; beyond PAGES the newest page leaves, and `newest` brings it back."""
+        if not self.cursor:
             return
         actor = await actor_of(self)
         eyes = eyes_of(actor)
@@ -115,7 +120,15 @@ class InboxState(rx.State):
             row for row in rows(page.rows, eyes, after, sent=self.folder == "sent") if row.id not in known
         ]
         self.unread_ids = self.unread_ids + [row.id for row in page.rows if row.unread]
-        self.cursor = page.next_cursor or ""
+        self.starts, self.cursor = [*self.starts, self.cursor], page.next_cursor or ""
+        if len(self.starts) > PAGES:
+            self.starts, self.rows = self.starts[1:], self.rows[PAGE:]
+
+    @rx.event
+    async def newest(self):
+        """Return to the top of the list."""
+        self.starts, self.rows = [""], []
+        await self._fill(await actor_of(self))
 
     @rx.event(supersedes=True)
     async def select(self, thread_id: int):
@@ -208,22 +221,31 @@ class InboxState(rx.State):
                 self.outgoing = [outgoing(each, eyes) for each in found]
                 self.rows, self.cursor = [], ""
             else:
-                count = min(max(PAGE, len(self.rows)), RESIDENT)
-                page = await asyncio.to_thread(threads.list_threads, actor, **self._criteria(), limit=count)
-                made, unread = (
-                    rows(page.rows, eyes, sent=self.folder == "sent"),
-                    [row.id for row in page.rows if row.unread],
-                )
+                found, cursor, total = await asyncio.to_thread(self._read, actor, max(PAGE, len(self.rows)))
+                made = rows(found, eyes, sent=self.folder == "sent")
+                unread = [row.id for row in found if row.unread]
                 if made != self.rows:
                     self.rows = made
                 if unread != self.unread_ids:
                     self.unread_ids = unread
-                self.outgoing, self.cursor = [], page.next_cursor or ""
-                self.total_unread = i18n.number(actor.language, page.total_unread) if page.total_unread else ""
+                self.outgoing, self.cursor = [], cursor
+                self.total_unread = i18n.number(actor.language, total) if total else ""
         except MailcrmError as error:
             self.failed = i18n.sentence(error, actor.language)
         self.loading = False
         self._place()
+
+    def _read(self, actor: Actor, count: int) -> tuple[list[Any], str, int]:
+        """Read `count` rows from where the kept pages begin; a page of the service has a limit of its own."""
+        cursor, found, total = self.starts[0], [], 0
+        while True:
+            page = threads.list_threads(
+                actor, **self._criteria(), cursor=cursor or None, limit=min(count - len(found), MOST)
+            )
+            found += page.rows
+            cursor, total = page.next_cursor or "", page.total_unread
+            if not cursor or len(found) >= count:
+                return found, cursor, total
 
     async def _open(self, actor: Actor, thread_id: int) -> Any:
         thread = await self.get_state(ThreadState)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import reflex as rx
@@ -13,6 +14,7 @@ from mailcrm.state.coerce import as_int
 from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
 
+SECOND = timedelta(seconds=1)
 LAST = 5  # DESIGN §4: the last five times
 #: What tracking can't tell: the services' codes and their sentences.
 LIMITS = {
@@ -20,6 +22,7 @@ LIMITS = {
     "prefetch_not_counted": i18n.N_("Automatic opens by mail programs aren’t counted."),
     "images_blocked": i18n.N_("Opens with blocked images can’t be seen."),
     "inferred": i18n.N_("No open was seen, but a click means that it was opened."),
+    "instant": i18n.N_("Opened within seconds of sending: it may have been an automatic check."),
     "forwarded": i18n.N_("If it was forwarded, somebody else may have opened it."),
 }
 
@@ -56,13 +59,21 @@ class MarkState(rx.State):
         self.opens = [_event(each, eyes) for each in view.opens if each.counted][:LAST]
         self.clicks = [_event(each, eyes) for each in view.clicks if each.counted][:LAST]
         self.first = _first(view, eyes)
-        self.limits = [eyes.t(LIMITS[code]) for code in view.limits if code in LIMITS]
+        self.limits = [eyes.t(sentence) for code, sentence in LIMITS.items() if code in _limits(view)]
+
+
+def _limits(view: Any) -> set[str]:
+    at_once = any("instant" in each.reasons for each in (*view.opens, *view.clicks))
+    return {*view.limits, "instant"} if at_once else set(view.limits)
 
 
 def _first(view: Any, eyes: Eyes) -> str:
     if view.first_opened_at is None or view.sent_at is None:
         return ""
-    delay = i18n.span(eyes.language, view.first_opened_at - view.sent_at)
+    after = view.first_opened_at - view.sent_at
+    if after < SECOND:
+        return gettext(eyes.language, "First within a second of sending")
+    delay = i18n.span(eyes.language, after)
     return gettext(eyes.language, "First {time} after sending", time=delay)
 
 

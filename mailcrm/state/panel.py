@@ -17,11 +17,15 @@ from mailcrm.state.present import DealRow, Item, PersonRow, Step, deal, eyes_of,
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say
 
-NOBODY = PersonRow(0, "", "", "", "", "", "", 0, "")
+RECENT = 5  # lines; the conversation's own messages are beside them already
+NOBODY = PersonRow(0, "", "", "", "", "", "", 0, "", "")
 
 
 class PanelState(rx.State):
-    """What the open conversation is linked to."""
+    """What the open conversation is linked to.
+
+    The list shows links too: the services' hints (state/live.py) refresh it, and the panel's buttons do so at once.
+    """
 
     thread_id: int = 0
     shown: bool = False
@@ -70,7 +74,6 @@ class PanelState(rx.State):
         await asyncio.to_thread(linking.link_thread, actor, self.thread_id, deal_id=as_int(deal_id))
         self.picking = False
         await self._show(actor, self.thread_id)
-        return _refresh_list()
 
     @rx.event
     async def unlink(self, deal_id: int):
@@ -80,7 +83,7 @@ class PanelState(rx.State):
         await asyncio.to_thread(linking.unlink, actor, link_id)
         await self._show(actor, self.thread_id)
         action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.relink(link_id)}
-        return [say(gettext(actor.language, "Deal unlinked"), action=action, duration=8000), _refresh_list()]
+        return say(gettext(actor.language, "Deal unlinked"), action=action, duration=8000)
 
     @rx.event
     async def relink(self, link_id: int):
@@ -88,7 +91,6 @@ class PanelState(rx.State):
         actor = await actor_of(self)
         await asyncio.to_thread(linking.relink, actor, as_int(link_id))
         await self._show(actor, self.thread_id)
-        return _refresh_list()
 
     @rx.event
     async def add_contact(self, form: dict):
@@ -120,7 +122,7 @@ class PanelState(rx.State):
         )
         said = shared if to == "shared" else private
         action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.set_visibility}
-        return [say(said, action=action, duration=8000), _refresh_list()]
+        return say(said, action=action, duration=8000)
 
     async def _find(self, actor: Actor, text: str) -> None:
         eyes = eyes_of(actor)
@@ -145,7 +147,8 @@ class PanelState(rx.State):
         self.steps = steps(view.deal_steps or (), eyes)
         self.candidates = [deal(each, eyes) for each in view.candidates]
         self.visibility, self.can_change = view.visibility, view.can_change
-        self.recent = [item(each, eyes, at) for at, each in enumerate(view.recent)]
+        elsewhere = [each for each in view.recent if each.message is None or each.message.thread_id != thread_id]
+        self.recent = [item(each, eyes, at) for at, each in enumerate(elsewhere[:RECENT])]
 
     def _clear(self) -> None:
         self.reset()
@@ -153,9 +156,3 @@ class PanelState(rx.State):
 
 def _id_of(made: Any) -> int:
     return made.card.id if hasattr(made, "card") else made.id
-
-
-def _refresh_list() -> Any:
-    from mailcrm.state.inbox import InboxState  # the list imports the panel
-
-    return InboxState.refresh

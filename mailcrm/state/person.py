@@ -71,7 +71,10 @@ class PersonState(rx.State):
             return
         eyes = eyes_of(actor)
         page = await asyncio.to_thread(lambda: timeline.person_timeline(actor, self.person.id, cursor=self.cursor))
-        self.items = [*self.items, *(item(each, eyes, at + len(self.items)) for at, each in enumerate(page.items))]
+        self.items = [
+            *self.items,
+            *(item(each, eyes, at + len(self.items), of_person=True) for at, each in enumerate(page.items)),
+        ]
         self.cursor = page.next_cursor or ""
 
     @rx.event
@@ -152,7 +155,7 @@ class PersonState(rx.State):
         self.addresses, self.phones = list(view.addresses), list(view.phones)
         self.deals = [deal(each, eyes) for each in view.deals]
         self.consent = _consent(view, eyes)
-        self.items = [item(each, eyes, at) for at, each in enumerate(page.items)]
+        self.items = [item(each, eyes, at, of_person=True) for at, each in enumerate(page.items)]
         self.cursor = page.next_cursor or ""
         self.missing, self.loading = False, False
 

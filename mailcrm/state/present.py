@@ -151,6 +151,7 @@ class PersonRow:
     initials: str
     hue: int
     href: str
+    consent: str
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def initials(name: str) -> str:
 
 
 def hue(text: str) -> int:
-    """Return a stable colour number from 0 to 7 for an address or a name."""
+    """Return a stable colour number from 0 to 7 for a name: the same person has one colour on every screen."""
     return sum(ord(char) * (at + 7) for at, char in enumerate(text.lower())) % 8
 
 
@@ -259,7 +260,7 @@ def message(view: Any, eyes: Eyes) -> MessageRow:
         subject=view.subject or gettext(eyes.language, "(no subject)"),
         snippet=view.snippet,
         initials=initials(name),
-        hue=hue(view.sender.address),
+        hue=hue(name),
         body=routes.message_body(view.id),
         body_remote=routes.message_body(view.id, remote=True),
         files=tuple(_file(view.id, each, eyes) for each in view.attachments if not each.inline),
@@ -322,8 +323,9 @@ def person(view: Any) -> PersonRow:
         address=view.address or "",
         phone=view.phone or "",
         initials=initials(view.name),
-        hue=hue(view.address or view.name),
+        hue=hue(view.name),
         href=routes.person(view.id),
+        consent=view.consent,
     )
 
 
@@ -346,7 +348,8 @@ SAID = {
     "opened": ("eye", i18n.N_("A recipient opened “{subject}”")),
     "clicked": ("mouse-pointer-click", i18n.N_("A recipient clicked a link in “{subject}”")),
     "moved": ("arrow-right-left", i18n.N_("Moved to {stage}")),
-    "created": ("plus", i18n.N_("Created")),
+    "created": ("plus", i18n.N_("Deal created")),
+    "added": ("plus", i18n.N_("Contact added")),
     "won": ("trophy", i18n.N_("Won")),
     "lost": ("thumbs-down", i18n.N_("Lost. {reason}")),
 }
@@ -359,10 +362,11 @@ class _Gaps(dict[str, Any]):
         return ""
 
 
-def item(view: Any, eyes: Eyes, at: int) -> Item:
-    """Return a line of a timeline."""
+def item(view: Any, eyes: Eyes, at: int, *, of_person: bool = False) -> Item:
+    """Return a line of a timeline; `of_person` when it is a person's, whose beginning reads otherwise than a deal's."""
     shown = message(view.message, eyes) if view.message is not None else None
-    icon, sentence = SAID.get(view.text_code or view.kind, ("circle-dot", ""))
+    code = view.text_code or view.kind
+    icon, sentence = SAID.get("added" if code == "created" and of_person else code, ("circle-dot", ""))
     if shown is not None:
         icon = "send" if shown.mine else "reply"
     kind = ("out" if shown.mine else "in") if shown is not None else view.kind

@@ -7,6 +7,7 @@ for the others.
 from __future__ import annotations
 
 import binascii
+import html
 import struct
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from email.utils import format_datetime
 from mailcrm.services import demo
 from mailcrm.services.demo import cast
 from mailcrm.services.demo.scripts import CONVERSATIONS, Conversation, Line
+from mailcrm.services.demo.tracking import TRACKED
 
 NAMES = {who.address: who.name for who in cast.PEOPLE} | {
     demo.ADMIN_EMAIL: "Sana Okafor",
@@ -66,12 +68,17 @@ def _build(conversation: Conversation, number: int, now: datetime) -> EmailMessa
         message["In-Reply-To"] = _id(conversation, number - 1)
         message["References"] = " ".join(_id(conversation, earlier) for earlier in range(number))
     message.set_content(line.text)
-    if line.html:
-        message.add_alternative(line.html, subtype="html")
+    if line.html or message["Message-ID"].strip("<>") in TRACKED:  # tracked mail has an HTML part: a pixel needs one
+        message.add_alternative(line.html or _as_html(line.text), subtype="html")
     for name in line.files:
         data, kind, subtype = _file(name)
         message.add_attachment(data, maintype=kind, subtype=subtype, filename=name)
     return message
+
+
+def _as_html(text: str) -> str:
+    paragraphs = (html.escape(each).replace("\n", "<br>") for each in text.strip().split("\n\n"))
+    return "".join(f"<p>{each}</p>" for each in paragraphs)
 
 
 def _moment(line: Line, now: datetime) -> datetime:

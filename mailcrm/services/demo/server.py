@@ -39,11 +39,12 @@ from sqlmodel import col, select
 
 from mailcrm.models import Mailbox, utcnow
 from mailcrm.services.db import transaction
-from mailcrm.services.demo import store
+from mailcrm.services.demo import store, tracking
 from mailcrm.services.jobs import queue
 
 MOST_BYTES = 50 * 1024 * 1024
 THREADS = 4
+HISTORY_TRIES = 600  # seconds that the first sync may take
 
 log = structlog.get_logger()
 
@@ -74,9 +75,19 @@ async def _serve(facts: store.ServerFacts) -> None:
         store.save(facts)
     await asyncio.to_thread(_tell_mailboxes, facts)
     log.info("demo mail servers started", imap_port=facts.imap_port, smtp_port=facts.smtp_port)
+    history = asyncio.create_task(_history())
     await done.wait()
+    history.cancel()
     for server in servers:
         server.close()
+
+
+async def _history() -> None:
+    """Lay the tracking history once the mail has been synced; give up quietly when it never is."""
+    for _try in range(HISTORY_TRIES):
+        await asyncio.sleep(1)
+        if await asyncio.to_thread(tracking.lay):
+            return
 
 
 def _tell_mailboxes(facts: store.ServerFacts) -> None:

@@ -80,7 +80,7 @@ def _connect(actor: Actor, address: str, facts: store.ServerFacts) -> None:
         ),
         probe=False,  # `serve` starts the servers once server.json is there
     )
-    mailboxes.change(actor, box.id, track_opens=True, track_clicks=True, default_visibility="shared")
+    mailboxes.change(actor, box.id, track_opens=True, track_clicks=True, track_notify=True, default_visibility="shared")
 
 
 def _crm(owners: dict[str, Actor]) -> None:

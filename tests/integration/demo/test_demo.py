@@ -17,15 +17,16 @@ from sqlmodel import select
 
 from mailcrm.errors import UserError
 from mailcrm.models import Deal, Link, Message, Person
-from mailcrm.services import demo
+from mailcrm.services import demo, notifications
 from mailcrm.services.auth import users
 from mailcrm.services.crm.linking import link
 from mailcrm.services.db import reading
-from mailcrm.services.demo import store
+from mailcrm.services.demo import store, tracking
 from mailcrm.services.mail import mailboxes, threads
 from mailcrm.services.mail.outbox import smtp
 from mailcrm.services.mail.sync.engine import sync_mailbox
 from mailcrm.services.mail.sync.ledger import ledger
+from mailcrm.services.tracking import report
 from tests.conftest import ROOT
 
 WAIT_S = 60
@@ -91,6 +92,30 @@ def test_the_demo_is_lifelike_after_one_sync(sqlite_db: Path) -> None:
     assert "طلب" in subjects
     assert "שאלה" in subjects
     assert len(threads.list_threads(dmitri).rows) >= 3
+
+
+def test_some_sent_mail_has_been_opened_and_clicked(sqlite_db: Path) -> None:
+    """T05, T06, B03: the demo's history is made by the recorder: a prefetch is kept and not counted, the bell knows."""
+    demo.ensure()
+    assert not tracking.lay()  # nothing has arrived
+    with servers(sqlite_db):
+        sync_all()
+    assert tracking.lay()
+    assert tracking.lay()  # and nothing is made twice
+    sana = users.by_email(demo.ADMIN_EMAIL)
+    by_subject = {row.subject.removeprefix("Re: "): row for row in threads.list_threads(sana, tracked=True).rows}
+    proposal = by_subject["Proposal, 24 probes for the Büsum site"]
+    assert proposal.tracking is not None
+    assert (proposal.tracking.opens, proposal.tracking.clicks) == (3, 1)
+    card = report.marks(sana, proposal.last_outbound_message_id or 0)
+    assert (card.opens_counted, card.opens_all, card.recipients) == (3, 4, 2)
+    assert {"prefetch_not_counted", "several_recipients"} <= set(card.limits)
+    waiting = by_subject["Following up on the Incheon demo"].tracking
+    assert waiting is not None
+    assert (waiting.opens, waiting.clicks) == (0, 0)
+    assert len(threads.list_threads(sana, opened=True).rows) == 3
+    assert len(threads.list_threads(sana, clicked=True).rows) == 2
+    assert {each.kind for each in notifications.list_notifications(sana)} == {"open", "click"}
 
 
 def test_mail_is_given_out_byte_for_byte_and_keeps_its_uids_over_a_restart(sqlite_db: Path) -> None:

@@ -23,7 +23,7 @@ ALLOWED = {
     "composer.composer_state": "change change_body choose_from close compose compose_here compose_to discard drop_quote more_fields open_draft reply send toggle_clicks toggle_opens toggle_visibility undo",
     "connect.connect_state": "back connect show start",
     "deal.deal_state": "choose lose move open_page refresh reopen set_losing show_remote unfold win",
-    "inbox.inbox_state": "archive back cancel_send choose clear delete more open_page put_back refresh retry_send seen select step unread",
+    "inbox.inbox_state": "archive back cancel_send choose clear delete more newest open_page put_back refresh retry_send seen select step unread",
     "live.live_state": "pushed",
     "marks.mark_state": "show",
     "nav.nav_state": "load refresh",

@@ -19,7 +19,7 @@ from mailcrm.services.mail import message_views, threads
 from mailcrm.services.mail.views import AddressView, LinkView, MessageView
 from mailcrm.services.rows import pick, scalar
 
-RECENT = 5
+RECENT = 12  # most may be of the conversation itself, which the screen leaves out
 
 
 def panel(actor: Actor, thread_id: int) -> CrmPanel:

@@ -74,6 +74,15 @@
     if (row && !event.target.closest("[data-own-click]")) select(row);
   }, true);
 
+  // Skip links move the focus; a change of the address would load the page's data again.
+  document.addEventListener("click", (event) => {
+    const skip = event.target.closest?.("a.skip");
+    if (!skip) return;
+    event.preventDefault();
+    event.stopPropagation();
+    document.getElementById(skip.getAttribute("href").split("#")[1])?.focus();
+  }, true);
+
   // The page behind the panel of a narrow window is a way out of it; so is Escape.
   const closePanel = () => {
     const hide = document.querySelector('.mail[data-crm="true"] [data-hide]');

@@ -133,14 +133,11 @@ def shown(world: dict[str, Any], viewer: Actor) -> dict[str, str]:
         "reply": lambda: draft.new_draft(viewer, reply_to_message_id=world["shared"], mode="reply_all"),
         "forward": lambda: draft.new_draft(viewer, reply_to_message_id=world["shared"], mode="forward"),
     }
+    extras: list[dict[str, Any]] = [
+        {}, {"query": CANARY}, {"tracked": True}, {"deal_id": world["deal"]}, {"person_id": world["person"]},
+    ]  # fmt: skip
     for folder in ("inbox", "sent", "archive", "all"):
-        for extra in (
-            {},
-            {"query": CANARY},
-            {"tracked": True},
-            {"deal_id": world["deal"]},
-            {"person_id": world["person"]},
-        ):
+        for extra in extras:
             calls[f"threads {folder} {extra.keys()}"] = lambda folder=folder, extra=extra: threads.list_threads(
                 viewer, folder=folder, **extra
             )

@@ -30,7 +30,8 @@ POSTS = ("/auth/login", "/auth/logout", "/auth/setup", "/auth/demo", "/auth/invi
 def test_pages_carry_the_policy(served: Served, path: str) -> None:
     """reflex.md §2: what a page may load and who may frame it; nobody may sniff types or see addresses."""
     answer = served.client.get(path)
-    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+    parts = [part.strip().partition(" ") for part in answer.headers["content-security-policy"].split(";")]
+    policy = {name: rest for name, _, rest in parts}
     assert policy["object-src"] == "'none'"
     assert policy["base-uri"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"

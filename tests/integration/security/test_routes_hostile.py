@@ -8,7 +8,11 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+from sqlmodel import select
 
+from mailcrm.models import LoginAttempt
+from mailcrm.services.auth import throttle
+from mailcrm.services.db import reading
 from tests.integration.security.conftest import PASSWORD, Person, Served
 
 PAGES = ("/", "/inbox", "/login", "/setup", "/thread/1", "/deal/1", "/settings/email-sync", "/nothing/here", "/404")
@@ -137,6 +141,10 @@ def test_guessing_passwords_is_slowed_whatever_the_sender_says(served: Served) -
     assert all("auth.locked" in each for each in answers[5:])
     right = served.post("/auth/login", {"email": victim.email, "password": PASSWORD})
     assert "auth.locked" in right.headers["location"]
+    with served.inside(), reading() as session:
+        counted = set(session.exec(select(LoginAttempt.subject)))
+    assert throttle._subject("127.0.0.1") in counted, "the network that it came from is counted"
+    assert not {throttle._subject(f"203.0.113.{number}") for number in range(20)} & counted, "not the one it names"
 
 
 def test_an_unknown_address_is_answered_like_a_known_one(served: Served) -> None:

@@ -69,6 +69,15 @@ def reading() -> Generator[Session]:
         yield session
 
 
+def analyze() -> None:
+    """Let the database count its tables again, after a load that changed them greatly."""
+    with transaction() as session:
+        connection = session.connection()
+        if connection.dialect.name == "sqlite":  # `PRAGMA optimize` only sees what its own connection asked
+            connection.exec_driver_sql("PRAGMA analysis_limit=1000")
+        connection.exec_driver_sql("ANALYZE")
+
+
 def dispose() -> None:
     """Close the connections and forget the engine (after fork, in tests)."""
     if engine.cache_info().currsize:

@@ -2,13 +2,14 @@
 
 A file is written under a temporary name and renamed, so that a name always means whole content; it is written before
 the transaction that refers to it commits, so that a row never points at nothing after a crash of the process.
-Not flushed to the disk one by one: after a power cut `get` may raise BlobLost; `sync/heal.py` fetches such a message
-again.
+Not flushed to the disk one by one: after a power cut `get` may raise BlobLost; `messages.py` then has such a message
+fetched again (`sync/heal.py`).
 Rows of `blobs` are written by those who refer to them; files without a row are swept later.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -20,6 +21,7 @@ from isal import isal_zlib
 from mailcrm.config import config
 
 _LEVEL = 1  # zlib's format and zlib's ratio at level 1 (0.42, sync.md A7), in a fifth of its time
+_LOST = (errno.ENOENT, errno.EIO)
 _MAX_SIZE = 256 * 1024 * 1024  # bytes after decompression; messages end at 100 MB
 
 
@@ -65,11 +67,14 @@ def put(raw: bytes) -> str:
 
 def get(sha: str) -> bytes:
     """Return the bytes of a blob. Raises BlobLost when they are absent or not what their name says."""
+    unpacker = zlib.decompressobj()
     try:
-        stored = path_of(sha).read_bytes()
-        unpacker = zlib.decompressobj()
-        raw = unpacker.decompress(stored, _MAX_SIZE)
-    except (OSError, zlib.error) as exc:
+        raw = unpacker.decompress(path_of(sha).read_bytes(), _MAX_SIZE)
+    except zlib.error as exc:
+        raise BlobLost(sha) from exc
+    except OSError as exc:
+        if exc.errno not in _LOST:  # too many open files, a folder that can't be read: the bytes are there
+            raise
         raise BlobLost(sha) from exc
     if not unpacker.eof or digest(raw) != sha:
         raise BlobLost(sha)

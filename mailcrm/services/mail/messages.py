@@ -1,7 +1,8 @@
 """Read one message's content: its raw bytes and its parsed body, authorised.
 
-Lists and views are elsewhere (`views.py`, `threads.py`); nothing is written here and
-nothing marks a message as read.
+Lists and views are elsewhere (`views.py`, `threads.py`); nothing marks a message as
+read. Bytes that turn out to be lost are asked for again (`sync/heal.py`): open the
+message again a minute later.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mailcrm.services.db import reading
 from mailcrm.services.mail import blobs
 from mailcrm.services.mail.parse.message import attachment_content, parse_message
 from mailcrm.services.mail.parse.values import NoSuchPart, ParsedAttachment, ParsedMessage, UnparsableMessage
+from mailcrm.services.mail.sync import heal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,11 @@ class MessageContent:
 
 
 def load_raw(actor: Actor, message_id: int) -> bytes:
-    """Return the raw RFC 5322 bytes. Raises NotFound."""
+    """Return the raw RFC 5322 bytes. Raises NotFound, also for bytes that are lost for now."""
     try:
         return blobs.get(_blob_sha(actor, message_id))
-    except blobs.BlobLost as error:  # after a power cut; sync fetches it again
+    except blobs.BlobLost as error:
+        heal.refetch(message_id)
         raise NotFound from error
 
 
@@ -43,7 +46,8 @@ def load_body(actor: Actor, message_id: int) -> MessageContent:
     except UnparsableMessage as error:
         return MessageContent(sha, None, error.reason)
     except blobs.BlobLost:
-        return MessageContent(sha, None, "The stored bytes are lost.")
+        again = heal.refetch(message_id)
+        return MessageContent(sha, None, f"The stored bytes are lost{' and are fetched again' if again else ''}.")
 
 
 def load_attachment(actor: Actor, message_id: int, n: int) -> tuple[ParsedAttachment, bytes]:

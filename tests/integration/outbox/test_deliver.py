@@ -6,7 +6,7 @@ import base64
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select, update
 
 from mailcrm.errors import UserError
 from mailcrm.models import (
@@ -65,6 +65,18 @@ def test_reply_is_threaded_here_and_there(desk: Desk) -> None:
     assert got["References"] == "<parent@saimaa.test>"
     assert made.state == "sent"
     assert made.thread_id == original.thread_id
+
+
+def test_reply_to_a_message_without_message_id_stays_in_its_thread(desk: Desk) -> None:
+    """RFC 5322 3.6.4: Message-ID is only a SHOULD; no header can name such a parent, we know it all the same."""
+    original = a_message(desk.mailbox_id)
+    with transaction() as session:
+        session.exec(update(Message).where(col(Message.id) == original.id).values(rfc_message_id=None))
+    made = desk.send(draft.new_draft(desk.actor, reply_to_message_id=original.id, mode="reply"))
+    (got,) = desk.received()
+    assert got["In-Reply-To"] is None
+    with reading() as session:
+        assert session.get_one(Message, made.message_id).thread_id == original.thread_id
 
 
 def test_bcc_is_only_in_the_kept_copy(desk: Desk) -> None:

@@ -153,6 +153,12 @@ def aino(served: Served) -> Person:
 
 
 @pytest.fixture(scope="session")
+def bob(served: Served) -> Person:
+    """Another member."""
+    return served.person("Bob")
+
+
+@pytest.fixture(scope="session")
 def boss(served: Served) -> Person:
     """An administrator, who sees no more mail than anybody else (M25)."""
     return served.person("Boss", admin=True)

@@ -71,9 +71,9 @@ def world(served: Served, aino: Person) -> World:
 
 
 @pytest.fixture(params=["member", "admin"])
-def other(request: pytest.FixtureRequest, served: Served, boss: Person) -> Person:
+def other(request: pytest.FixtureRequest, bob: Person, boss: Person) -> Person:
     """A colleague, and an administrator."""
-    return boss if request.param == "admin" else served.person("Bob")
+    return boss if request.param == "admin" else bob
 
 
 def operations() -> list[tuple[str, str, str]]:

@@ -37,5 +37,14 @@ def test_bytes_under_a_wrong_name_are_not_handed_out(sqlite_db: Path) -> None:
         blobs.get(one)
 
 
+def test_a_file_that_cannot_be_read_now_is_not_lost(sqlite_db: Path) -> None:
+    """Lost bytes are fetched again and their file removed: a full table of open files must not start that."""
+    path = blobs.path_of(blobs.put(b"there"))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        blobs.get(path.name)
+
+
 def test_files_are_private(sqlite_db: Path) -> None:
     assert blobs.path_of(blobs.put(b"secret")).stat().st_mode & 0o077 == 0

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select, update
 
 from mailcrm.errors import UserError
-from mailcrm.models import Mailbox, Outbox, OutboxRecipient, utcnow
+from mailcrm.models import Mailbox, Message, Outbox, OutboxRecipient, ThreadReference, utcnow
 from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
@@ -21,6 +21,7 @@ from mailcrm.services.mail.outbox import rows
 from mailcrm.services.mail.outbox.addresses import MAX_RECIPIENTS, ascii_domain, is_address
 from mailcrm.services.mail.outbox.html import is_empty
 from mailcrm.services.mail.outbox.views import DraftView
+from mailcrm.services.mail.thread.assign import lock_user
 
 UNDO_S = 10  # seconds in which a send can be taken back
 MAX_UNDO_S = 120.0
@@ -52,6 +53,7 @@ def send(
         _check_sendable(session, row)
         row.state = "queued"
         row.rfc_message_id = _message_id(mailbox.address)
+        _keep_in_thread(session, row)
         row.send_at = _leaves_at(now, delay_s, send_at)
         row.dated_at = row.send_at.replace(microsecond=0)
         row.idempotency_key = idempotency_key
@@ -64,6 +66,16 @@ def send(
     if view.send_at is not None and view.send_at <= now:
         jobs.enqueue("deliver")  # later ones are found by the sweep
     return view
+
+
+def _keep_in_thread(session: Session, row: Outbox) -> None:
+    """Let the thread of a parent without Message-ID know the reply's: no header of the reply can name that parent."""
+    parent = session.get(Message, row.reply_to_message_id) if row.reply_to_message_id else None
+    if parent is None or parent.rfc_message_id or parent.user_id != row.user_id or row.rfc_message_id is None:
+        return
+    lock_user(session, row.user_id)  # a merge moves the parent
+    session.refresh(parent)
+    session.add(ThreadReference(user_id=row.user_id, rfc_message_id=row.rfc_message_id, thread_id=parent.thread_id))
 
 
 def undo(actor: Actor, outbox_id: int) -> DraftView:

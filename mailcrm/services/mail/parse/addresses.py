@@ -15,6 +15,7 @@ from mailcrm.services.mail.parse.headers import decode_words, header_charset_tex
 from mailcrm.services.mail.parse.values import MAX_ADDRESSES, Address
 
 _DOMAIN = re.compile(r"""[^\s@<>()\[\],;:"'\\/?#]+|\[[^\s@<>()\[\]\\]+\]""")
+_ODD = re.compile(r'["(<]')
 _MAX_SPEC = 320  # octets of a legal addr-spec (RFC 5321 4.5.3.1); keeps glueing linear
 
 
@@ -182,6 +183,9 @@ def _comment(text: str, i: int) -> tuple[str, int]:
 
 def _angle(text: str, i: int) -> tuple[str, int]:
     """Read to `>`, keeping quoted local parts whole and dropping comments."""
+    end = text.find(">", i)
+    if end > 0 and not _ODD.search(text, i, end):
+        return text[i:end], end + 1
     out: list[str] = []
     while i < len(text):
         c = text[i]

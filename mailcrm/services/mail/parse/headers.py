@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 from urllib.parse import unquote_to_bytes
@@ -18,8 +18,9 @@ from urllib.parse import unquote_to_bytes
 from mailcrm.services.mail.parse.charsets import decode_bytes, is_wide, one_line, safe_text
 from mailcrm.services.mail.parse.values import MAX_HEADER_BYTES, MAX_MESSAGE_ID_OCTETS, UnparsableMessage
 
-Fields = tuple[tuple[str, bytes], ...]
+Fields = Mapping[str, Sequence[bytes]]  # values by lower-cased name, in order
 
+_END = re.compile(rb"\n\r*\n")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 _WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
 _QP_HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
@@ -43,46 +44,44 @@ def trim_start(raw: bytes) -> bytes:
 
 
 def header_fields(raw: bytes) -> tuple[Fields, bool]:
-    """Return the fields of the top header block, unfolded, in order; names lower-cased.
+    """Return the fields of the top header block, unfolded.
 
     The block ends at an empty line or at a line that is no field; the second value says
     whether it ended well. Where not, the parsers disagree on what is body.
     Raises UnparsableMessage when it is longer than MAX_HEADER_BYTES.
     """
-    fields: list[tuple[str, list[bytes]]] = []
-    used, clean = 0, True
-    for line in _lines(raw, MAX_HEADER_BYTES + 1024):
-        used += len(line)
-        if used > MAX_HEADER_BYTES:
-            raise UnparsableMessage(f"The header is longer than {MAX_HEADER_BYTES // 1024} KB.")
-        line = line.rstrip(b"\r\n")
+    end = _END.search(raw, 0, MAX_HEADER_BYTES)
+    lines = raw[: end.start() if end else MAX_HEADER_BYTES].split(b"\n")
+    too_long = end is None and len(raw) > MAX_HEADER_BYTES
+    if too_long:
+        lines.pop()  # cut off
+    fields: dict[str, list[list[bytes]]] = {}
+    last: list[bytes] = []
+    clean = True
+    for line in lines:
+        line = line.rstrip(b"\r")
         if not line:
             break
-        if line[:1] in b" \t":
-            if fields:
-                fields[-1][1].append(line)
+        if line[:1] in (b" ", b"\t"):
+            last.append(line)
             continue
         match = _NAME.match(line)
-        if match is None or match[0].endswith((b" :", b"\t:")):
+        if match is None or match[0][-2:] in (b" :", b"\t:"):
             clean = False
         if match is None:
             break
-        fields.append((match[1].decode("ascii").lower(), [line[match.end() :]]))
-    return tuple((name, b"".join(pieces).strip()) for name, pieces in fields), clean
-
-
-def _lines(raw: bytes, limit: int) -> Iterator[bytes]:
-    start = 0
-    while start < len(raw):
-        end = raw.find(b"\n", start, start + limit)
-        stop = end + 1 if end >= 0 else min(len(raw), start + limit)
-        yield raw[start:stop]
-        start = stop
+        last = [line[match.end() :]]
+        fields.setdefault(match[1].decode("ascii").lower(), []).append(last)
+    else:
+        if too_long:
+            raise UnparsableMessage(f"The header is longer than {MAX_HEADER_BYTES // 1024} KB.")
+    return {name: [b"".join(pieces).strip() for pieces in values] for name, values in fields.items()}, clean
 
 
 def first(fields: Fields, name: str) -> bytes | None:
     """Return the first value of that name, None when absent."""
-    return next((value for field, value in fields if field == name), None)
+    values = fields.get(name)
+    return values[0] if values else None
 
 
 def header_text(value: bytes | None, charset: str | None = None) -> str:
@@ -200,6 +199,8 @@ def _rfc2231(parts: list[tuple[int, bool, str]]) -> str:
 
 def _split(value: str) -> list[str]:
     """Split at semicolons outside quotes, in one pass; stray comments stay in the piece."""
+    if '"' not in value:
+        return value.split(";", _MAX_PARAMS + 1)
     pieces: list[str] = []
     start, i, quoted = 0, 0, False
     while i < len(value) and len(pieces) <= _MAX_PARAMS:

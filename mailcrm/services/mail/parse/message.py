@@ -112,8 +112,8 @@ def _build(fields: Fields, root: Part) -> ParsedMessage:
 def _addresses(fields: Fields, name: str, charset: str | None) -> tuple[Address, ...]:
     """Join repeated fields: broken mailers write one To for each recipient."""
     found: list[Address] = []
-    for field, value in fields:
-        if field == name and len(found) < MAX_ADDRESSES:
+    for value in fields.get(name, ()):
+        if len(found) < MAX_ADDRESSES:
             found.extend(parse_addresses(value, charset))
     return tuple(found[:MAX_ADDRESSES])
 

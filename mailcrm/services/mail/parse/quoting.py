@@ -72,14 +72,17 @@ _FIRST_KEYS = (
 )  # fmt: skip
 _JAPANESE = re.compile(r"^\d{4}[年/-]\d{1,2}[月/-]\d{1,2}.{0,120}[<＜][^<>]{1,120}@[^<>]{1,120}[>＞].{0,20}[:：]$")
 _DIGIT = re.compile(r"\d")
+_SIGNS = frozenset("-=*_B－＝>＞")  # how separators, forwards and quoted lines begin
 
 
 def split_quoted(text: str) -> tuple[str, str]:
     """Return (new, quoted). `quoted` is '' when nothing is quoted or all of it would be."""
     lines = text.split("\n")
     keep, cut = _mark(lines)
+    if not cut:
+        return text, ""
     new = "\n".join(line for line, kept in zip(lines, keep, strict=True) if kept).strip("\n")
-    if not cut or not new.strip():
+    if not new.strip():
         return text, ""
     return new, "\n".join(line for line, kept in zip(lines, keep, strict=True) if not kept).strip("\n")
 
@@ -128,9 +131,13 @@ def _begins_attribution(line: str) -> bool:
 def _mark(lines: list[str]) -> tuple[list[bool], bool]:
     """Mark the lines to keep. One pass for markers, one for `>` blocks."""
     keep = [True] * len(lines)
+    colons = [":" in line or "：" in line for line in lines]  # every attribution and header block has one
     blocks = 0
     i = 0
     while i < len(lines):
+        if True not in colons[i : i + 3] and lines[i].strip()[:1] not in _SIGNS:
+            i += 1  # as nearly every line of nearly every message
+            continue
         length = attribution_length(lines, i)
         if length:
             after = _next_filled(lines, i + length)

@@ -50,7 +50,13 @@ def is_allowed(ip: str, *, allow_private: bool) -> bool:
     if is_loopback(ip):
         return True
     address = _unwrapped(ipaddress.ip_address(ip.partition("%")[0]))
-    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local or address.is_reserved:
+    if (
+        address.is_loopback
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_link_local
+        or address.is_reserved
+    ):
         return False
     if isinstance(address, ipaddress.IPv6Address) and (address.is_site_local or address in _NAT64_LOCAL):
         return allow_private  # which Python 3.11 calls global

@@ -1,22 +1,24 @@
 """What a pass comes to: its report, and what the mailbox's row says afterwards.
 
 A failure sets the time of the next try; the third refusal of a password in a row asks the user (M10). Gives the lease
-back. Does not sync.
+back. After a folder's first complete pass the database counts its tables. Does not sync.
 """
 
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from mailcrm.errors import MailcrmError, NeedsReconnect, TransientError
 from mailcrm.models import Folder, Mailbox
 from mailcrm.models.base import utcnow
 from mailcrm.services import live
-from mailcrm.services.db import transaction
+from mailcrm.services.db import analyze, transaction
 from mailcrm.services.mail.sync import lease
 from mailcrm.services.notifications import notify
 
@@ -47,6 +49,7 @@ class SyncReport:
 def finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -> None:
     """Write the outcome into the mailbox's row and give the lease back; a lost lease makes the report `busy`."""
     now = utcnow()
+    first = False
     try:
         with transaction() as session:
             lease.renew(session, mailbox_id, owner, now)
@@ -63,6 +66,7 @@ def finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -
                     if folder.chosen and folder.gone_at is None and folder.name not in report.folder_errors:
                         folder.last_success_at, folder.error_code, folder.error_params = now, "", {}
                         if report.complete:
+                            first = first or folder.phase == "initial"
                             folder.phase = "incremental"
                         session.add(folder)
             else:
@@ -74,6 +78,9 @@ def finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -
             live.hint(session, mailbox.user_id, "sync", mailbox_id)
     except lease.LeaseLost:
         report.busy = True
+    if first and not report.busy:
+        with suppress(OperationalError):  # a busy database: its plans get better another time
+            analyze()
 
 
 def _record_failure(mailbox: Mailbox, error: MailcrmError, now: datetime) -> None:

@@ -64,8 +64,17 @@
     }
     docked = dock;
   };
+  // A strip of stages too long for a phone begins at the one that counts.
+  let shownStage = null;
+  const centre = () => {
+    const here = document.querySelector('.chevron[data-state="here"]');
+    if (!here || here === shownStage) return;
+    shownStage = here;
+    const strip = here.parentElement;
+    if (strip.scrollWidth > strip.clientWidth) strip.scrollLeft = here.offsetLeft - strip.offsetLeft - strip.clientWidth + here.offsetWidth;
+  };
   let looking = 0;
-  new MutationObserver(() => { looking ||= requestAnimationFrame(() => { looking = 0; rove(); follow(); }); })
+  new MutationObserver(() => { looking ||= requestAnimationFrame(() => { looking = 0; rove(); follow(); centre(); }); })
     .observe(document.documentElement, { childList: true, subtree: true });
 
   // The selection answers at once; the server's answer confirms it a moment later.
@@ -171,6 +180,8 @@
     fit(frame);
     try {
       const page = frame.contentDocument;
+      const paper = page.querySelector("html.paper > body > .mail");
+      if (paper && !document.documentElement.classList.contains("dark")) { paper.style.padding = "0"; fit(frame); } // white on white needs no margin
       const offer = frame.parentElement.querySelector(".remote-offer");
       if (offer) offer.hidden = !(Number(page.documentElement.dataset.blocked) > 0);
       const later = () => requestAnimationFrame(() => fit(frame));

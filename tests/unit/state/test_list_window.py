@@ -34,14 +34,14 @@ def _list(_actor: Any, *, cursor: str | None = None, limit: int = 50, **_criteri
 
 
 @pytest.fixture
-def tab(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def tab(monkeypatch: pytest.MonkeyPatch) -> Any:
     async def nobody(_state: Any) -> None: ...
 
     monkeypatch.setattr(inbox.threads, "list_threads", _list)
     monkeypatch.setattr(inbox, "actor_of", nobody)
     monkeypatch.setattr(inbox, "eyes_of", lambda _actor: Eyes("en", UTC, NOON))
-    made = SimpleNamespace(folder="inbox", query="", shown="all", rows=[], unread_ids=[], cursor="", starts=[""])
-    made._criteria = lambda: {}
+    made: Any = SimpleNamespace(folder="inbox", query="", shown="all", rows=[], unread_ids=[], cursor="", starts=[""])
+    made._criteria = dict
     found, made.cursor, _ = InboxState._read(made, _actor(), PAGE)
     made.rows = inbox.rows(found, Eyes("en", UTC, NOON))
     return made
@@ -51,11 +51,11 @@ def _actor() -> Actor:
     return None  # type: ignore[return-value]  # the list above asks nobody
 
 
-def _more(tab: SimpleNamespace) -> None:
+def _more(tab: Any) -> None:
     asyncio.run(InboxState.more.fn(tab))  # pyright: ignore[reportFunctionMemberAccess]
 
 
-def test_every_row_is_reached_and_few_are_kept(tab: SimpleNamespace) -> None:
+def test_every_row_is_reached_and_few_are_kept(tab: Any) -> None:
     seen = {row.id for row in tab.rows}
     while tab.cursor:
         _more(tab)
@@ -66,7 +66,7 @@ def test_every_row_is_reached_and_few_are_kept(tab: SimpleNamespace) -> None:
     assert tab.starts[0], "the way back to the newest is offered"
 
 
-def test_a_refresh_reads_the_same_window_again(tab: SimpleNamespace) -> None:
+def test_a_refresh_reads_the_same_window_again(tab: Any) -> None:
     """A window longer than the service's page, away from the top, stays where the reader is."""
     for _ in range(PAGES + 3):
         _more(tab)

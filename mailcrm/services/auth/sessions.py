@@ -31,24 +31,25 @@ def cookie_name() -> str:
 def sign_in(email: str, password: str, *, network: str = "", user_agent: str = "") -> str:
     """Check the password and return a new session's secret for the cookie.
 
-    Raises UserError("auth.locked" | "auth.wrong" | "auth.disabled"). A failure is counted even though it raises.
+    Raises UserError("auth.locked" | "auth.wrong" | "auth.disabled").
     """
     email = email.strip().lower()
     with transaction() as session:
+        # The lock makes tries that arrive at once wait for each other's count.
+        user = session.exec(select(User).where(User.email == email).with_for_update()).first()
         until = throttle.locked_until(session, email, network)
-        user = session.exec(select(User).where(User.email == email)).first()
+        left = throttle.count(session, email, network) if until is None else 0
         stored = user.password_hash if user else None
     if until is not None:
         raise UserError("auth.locked", until=until.strftime("%H:%M UTC"))
     fits = passwords.verify(stored, password)  # outside the transaction: it takes tens of milliseconds
     with transaction() as session:
         if not fits or user is None or user.id is None:
-            left = throttle.failed(session, email, network)
             failure = UserError("auth.wrong", left=left)
         elif user.disabled_at:
             failure = UserError("auth.disabled")
         else:
-            throttle.succeeded(session, email)
+            throttle.take_back(session, email, network)
             return start(session, user.id, user_agent)
     raise failure
 

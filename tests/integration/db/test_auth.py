@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from mailcrm.errors import NotFound, UserError
@@ -71,23 +73,58 @@ def test_hostile_cookies_are_nobody(ann: users.Actor, cookie: str) -> None:
 
 def test_wrong_passwords_are_throttled_by_address(ann: users.Actor) -> None:
     """security.md 14: many tries a minute are stopped, even with the right password, and the message says until when."""
-    for left in range(throttle.TRIES_BY_ADDRESS - 1, -1, -1):
+    for left in range(throttle.TRIES - 1, -1, -1):
         with pytest.raises(UserError) as refused:
             sessions.sign_in("ann@x.example", "wrong", network="192.0.2.1")
         assert (refused.value.code, refused.value.params["left"]) == ("auth.wrong", left)
     with pytest.raises(UserError) as refused:
-        sessions.sign_in("ann@x.example", PASSWORD, network="192.0.2.2")
+        sessions.sign_in("ann@x.example", PASSWORD, network="192.0.2.1")
+    assert refused.value.code == "auth.locked"
+    assert sessions.sign_in("ann@x.example", PASSWORD, network="192.0.2.2"), "a stranger can't keep Ann out"
+
+
+def test_an_address_is_stopped_from_many_networks_too(ann: users.Actor) -> None:
+    for number in range(throttle.TRIES_BY_ADDRESS):
+        with pytest.raises(UserError):
+            sessions.sign_in("ann@x.example", "wrong", network=f"192.0.2.{number}")
+    with pytest.raises(UserError) as refused:
+        sessions.sign_in("ann@x.example", PASSWORD, network="198.51.100.1")
     assert refused.value.code == "auth.locked"
 
 
+def test_a_network_is_stopped_over_all_addresses(ann: users.Actor) -> None:
+    for number in range(throttle.TRIES_BY_NETWORK):
+        with pytest.raises(UserError):
+            sessions.sign_in(f"{number}@x.example", "wrong", network="192.0.2.1")
+    with pytest.raises(UserError) as refused:
+        sessions.sign_in("ann@x.example", PASSWORD, network="192.0.2.1")
+    assert refused.value.code == "auth.locked"
+
+
+def test_tries_that_arrive_at_once_are_counted(ann: users.Actor) -> None:
+    """security.md 14: the count stands before the password is looked at."""
+
+    def attempt(_number: int) -> str:
+        try:
+            sessions.sign_in("ann@x.example", "wrong", network="192.0.2.1")
+        except UserError as error:
+            return error.code
+        return "in"
+
+    with ThreadPoolExecutor(12) as pool:
+        codes = list(pool.map(attempt, range(24)))
+    assert "in" not in codes
+    assert codes.count("auth.wrong") == throttle.TRIES
+
+
 def test_a_right_password_forgets_the_failures(ann: users.Actor) -> None:
-    for _ in range(throttle.TRIES_BY_ADDRESS - 1):
+    for _ in range(throttle.TRIES - 1):
         with pytest.raises(UserError):
             sessions.sign_in("ann@x.example", "wrong")
     sessions.sign_in("ann@x.example", PASSWORD)
     with pytest.raises(UserError) as refused:
         sessions.sign_in("ann@x.example", "wrong")
-    assert refused.value.params["left"] == throttle.TRIES_BY_ADDRESS - 1
+    assert refused.value.params["left"] == throttle.TRIES - 1
 
 
 def test_an_unknown_address_reads_like_a_wrong_password(ann: users.Actor) -> None:

@@ -14,12 +14,11 @@ from typing import Any
 from sqlmodel import Session, col, func, select, update
 
 from mailcrm.models import Mailbox, Message, Notification, Participant, utcnow
-from mailcrm.services import access, live
+from mailcrm.services import access, live, paging
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 
 KINDS = ("open", "click", "send_failed", "sync_failed", "reconnect", "info")
-MOST = 200
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,25 @@ class NotificationView:
 
 
 def list_notifications(actor: Actor, kind: str | None = None, limit: int = 30) -> tuple[NotificationView, ...]:
-    """Return the newest lines, of one kind when `kind` is given."""
+    """Return the first page of `page_of_notifications`."""
+    return page_of_notifications(actor, kind, limit=limit).rows
+
+
+def page_of_notifications(
+    actor: Actor, kind: str | None = None, cursor: str | None = None, limit: int = 30
+) -> paging.Page[NotificationView]:
+    """Return lines, newest first, of one kind when `kind` is given."""
+    size = paging.page_size(limit)
     with reading() as session:
         query = select(Notification).where(Notification.user_id == actor.user_id)
         if kind is not None:
             query = query.where(Notification.kind == kind)
+        if cursor:
+            query = query.where(paging.older(cursor, col(Notification.at), col(Notification.id)))
         query = query.order_by(col(Notification.at).desc(), col(Notification.id).desc())
-        found = session.exec(query.limit(min(max(limit, 1), MOST))).all()
-        return tuple(_view(session, actor, row) for row in found)
+        found = session.exec(query.limit(size + 1)).all()
+        views = [_view(session, actor, row) for row in found]
+    return paging.cut(views, size, lambda row: paging.cursor_at(row.at, row.id))
 
 
 def unread_count(actor: Actor) -> int:

@@ -8,11 +8,33 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, literal, tuple_
 
 from mailcrm.errors import UserError
+from mailcrm.models import UtcDateTime
+
+Row = TypeVar("Row")
 
 MOST = 200  # rows of one page, whatever was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """One page of a list; `next_cursor` is None on the last one."""
+
+    rows: tuple[Row, ...]
+    next_cursor: str | None
+
+
+def cut(found: Sequence[Row], size: int, cursor_of: Callable[[Row], str]) -> Page[Row]:
+    """Make a page of `size` rows; `found` was asked for one row more, which tells whether there is a next page."""
+    shown = tuple(found[:size])
+    return Page(shown, cursor_of(shown[-1]) if len(found) > size else None)
 
 
 def page_size(limit: int) -> int:
@@ -30,11 +52,17 @@ def read_at(cursor: str) -> tuple[datetime, int]:
     first, row_id = _unpack(cursor)
     try:
         at = datetime.fromisoformat(first)
-    except ValueError:
+        if at.tzinfo is None:
+            raise _wrong(cursor)
+        return at.astimezone(UTC), row_id
+    except (ValueError, OverflowError):  # the first and the last day don't have a moment in every zone
         raise _wrong(cursor) from None
-    if at.tzinfo is None:
-        raise _wrong(cursor)
-    return at, row_id
+
+
+def older(cursor: str, at: Any, row_id: Any) -> ColumnElement[bool]:
+    """Hold for the rows behind a cursor of `cursor_at` in a list of the newest first: columns `at`, `row_id` falling."""
+    last_at, last_id = read_at(cursor)
+    return tuple_(at, row_id) < tuple_(literal(last_at, UtcDateTime()), literal(last_id))
 
 
 def cursor_text(value: str, row_id: int) -> str:

@@ -53,7 +53,7 @@ def known_parameters(request: Request) -> None:
 Who = Annotated[Actor, Depends(actor_of)]
 RowId = Annotated[int, Path(ge=1, lt=2**63)]
 Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(max_length=500)]
+Cursor = Annotated[str | None, Query(max_length=1500)]  # holds a name of 200 characters, four bytes each, in base64
 
 
 def page(rows: Sequence[Any], next_cursor: str | None = None) -> dict[str, Any]:

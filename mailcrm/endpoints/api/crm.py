@@ -189,9 +189,10 @@ def delete_person(person_id: RowId, who: Who) -> None:
 
 
 @router.get("/organizations", tags=["organizations"])
-def list_organizations(who: Who, q: Search = "", limit: Limit = 100) -> dict[str, Any]:
+def list_organizations(who: Who, q: Search = "", limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """List organizations by name."""
-    return page(organizations.list_organizations(who, query=q, limit=limit))
+    found = organizations.page_of_organizations(who, query=q, cursor=cursor, limit=limit)
+    return page(found.rows, found.next_cursor)
 
 
 @router.post("/organizations", tags=["organizations"], status_code=201)
@@ -219,9 +220,16 @@ def delete_organization(organization_id: RowId, who: Who) -> None:
 
 
 @router.get("/deals", tags=["deals"], response_model=Page[Deal])
-def list_deals(who: Who, q: Search = "", status: Literal["open", "won", "lost"] = "open", limit: Limit = 100) -> Any:
+def list_deals(
+    who: Who,
+    q: Search = "",
+    status: Literal["open", "won", "lost"] = "open",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Any:
     """List deals of one status."""
-    return page(deals.list_deals(who, query=q, status=status, limit=limit))
+    found = deals.page_of_deals(who, query=q, status=status, cursor=cursor, limit=limit)
+    return page(found.rows, found.next_cursor)
 
 
 @router.post("/deals", tags=["deals"], status_code=201, response_model=Deal)
@@ -274,10 +282,15 @@ def move(deal_id: RowId, body: Move, who: Who) -> Any:
 
 @router.get("/leads", tags=["leads"])
 def list_leads(
-    who: Who, q: Search = "", status: Literal["open", "converted", "archived"] = "open", limit: Limit = 100
+    who: Who,
+    q: Search = "",
+    status: Literal["open", "converted", "archived"] = "open",
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> dict[str, Any]:
     """List leads of one status."""
-    return page(leads.list_leads(who, query=q, status=status, limit=limit))
+    found = leads.page_of_leads(who, query=q, status=status, cursor=cursor, limit=limit)
+    return page(found.rows, found.next_cursor)
 
 
 @router.post("/leads", tags=["leads"], status_code=201)

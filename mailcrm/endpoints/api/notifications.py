@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from fastapi import APIRouter
 
-from mailcrm.endpoints.api.common import Limit, RowId, Who, page
+from mailcrm.endpoints.api.common import Cursor, Limit, RowId, Who, page
 from mailcrm.services import notifications as verbs
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
@@ -17,9 +17,11 @@ def list_notifications(
     who: Who,
     kind: Literal["open", "click", "send_failed", "sync_failed", "reconnect", "info"] | None = None,
     limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> dict[str, Any]:
     """Your newest notifications."""
-    return page(verbs.list_notifications(who, kind=kind, limit=limit))
+    found = verbs.page_of_notifications(who, kind=kind, cursor=cursor, limit=limit)
+    return page(found.rows, found.next_cursor)
 
 
 @router.post("/{notification_id}/read", status_code=204)

@@ -106,6 +106,7 @@ def deals(
             func.coalesce(User.name, "").label("owner"),
             Deal.status,
             Deal.expected_close,
+            Deal.created_at,
             func.coalesce(DealStage.entered_at, Deal.created_at, type_=Deal.created_at.type).label("entered_at"),  # type: ignore[attr-defined]
         )
         .join(Stage, col(Stage.id) == col(Deal.stage_id))

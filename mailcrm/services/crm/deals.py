@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from mailcrm.errors import NotFound
 from mailcrm.models import Deal, DealParticipant, DealStage, Organization, Person, Pipeline, Stage, Workspace, utcnow
-from mailcrm.services import access, audit, live
+from mailcrm.services import access, audit, live, paging
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import cards, checks, pipelines
 from mailcrm.services.crm.views import BoardView, DealCard, DealView, StageColumn, StageStep, StageView
@@ -112,12 +112,23 @@ def board(actor: Actor, pipeline_id: int | None = None) -> BoardView:
 
 
 def list_deals(actor: Actor, query: str = "", status: str = "open", limit: int = 100) -> tuple[DealCard, ...]:
+    """Return the first page of `page_of_deals`."""
+    return page_of_deals(actor, query, status, limit=limit).rows
+
+
+def page_of_deals(
+    actor: Actor, query: str = "", status: str = "open", cursor: str | None = None, limit: int = 100
+) -> paging.Page[DealCard]:
     """Return deals, newest first; `query` looks into titles, persons and organizations."""
+    size = paging.page_size(limit)
     checks.choice(status, "Status", STATUSES)
     where = [] if status == "all" else [col(Deal.status) == status]
     where += [_matches(word) for word in checks.line(query[:200], "Search").split()[:10]]
+    if cursor:
+        where.append(paging.older(cursor, col(Deal.created_at), col(Deal.id)))
     with reading() as session:
-        return tuple(cards.deals(session, actor, *where, limit=max(1, min(limit, 500))))
+        found = cards.deals(session, actor, *where, limit=size + 1)
+    return paging.cut(found, size, lambda row: paging.cursor_at(row.created_at, row.id))
 
 
 def get_deal(actor: Actor, deal_id: int) -> DealView:

@@ -6,7 +6,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col
 
 from mailcrm.models import Lead, Link, Organization, Person, User, Workspace, utcnow
-from mailcrm.services import access, audit, live
+from mailcrm.services import access, audit, live, paging
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import checks, deals
 from mailcrm.services.crm.views import LeadView
@@ -47,11 +47,20 @@ def create_lead(
 
 
 def list_leads(actor: Actor, query: str = "", status: str = "open", limit: int = 100) -> tuple[LeadView, ...]:
+    """Return the first page of `page_of_leads`."""
+    return page_of_leads(actor, query, status, limit=limit).rows
+
+
+def page_of_leads(
+    actor: Actor, query: str = "", status: str = "open", cursor: str | None = None, limit: int = 100
+) -> paging.Page[LeadView]:
     """Return leads, newest first; `query` looks into titles."""
+    size = paging.page_size(limit)
     checks.choice(status, "Status", STATUSES)
     words = checks.line(query[:200], "Search").split()[:10]
     with reading() as session:
-        return tuple(_views(session, actor, None, status, words, max(1, min(limit, 500))))
+        found = _views(session, actor, None, status, words, size + 1, cursor)
+    return paging.cut(found, size, lambda row: paging.cursor_at(row.created_at, row.id))
 
 
 def get_lead(actor: Actor, lead_id: int) -> LeadView:
@@ -135,6 +144,7 @@ def _views(
     status: str = "all",
     words: list[str] | None = None,
     limit: int = 1,
+    cursor: str | None = None,
 ) -> list[LeadView]:
     statement = (
         pick(
@@ -164,6 +174,8 @@ def _views(
     )
     if lead_id is not None:
         statement = statement.where(col(Lead.id) == lead_id)
+    if cursor:
+        statement = statement.where(paging.older(cursor, col(Lead.created_at), col(Lead.id)))
     if status != "all":
         statement = statement.where(col(Lead.status) == status)
     for word in words or []:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import func
+from sqlalchemy import func, literal, tuple_
 from sqlmodel import Session, col
 
 from mailcrm.errors import UserError
 from mailcrm.models import Deal, Organization, OrganizationDomain, Person, utcnow
-from mailcrm.services import access, audit, live
+from mailcrm.services import access, audit, live, paging
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import cards, checks
 from mailcrm.services.crm.views import OrganizationCard, OrganizationView
@@ -21,11 +21,24 @@ _DOMAIN = re.compile(r"[^\s@<>\"',;:\\()\[\]/\x00-\x1f\x7f]{1,100}\.[^\s@<>\"',;
 
 
 def list_organizations(actor: Actor, query: str = "", limit: int = 100) -> tuple[OrganizationCard, ...]:
-    """Return organizations by name, at most `limit`."""
+    """Return the first page of `page_of_organizations`."""
+    return page_of_organizations(actor, query, limit=limit).rows
+
+
+def page_of_organizations(
+    actor: Actor, query: str = "", cursor: str | None = None, limit: int = 100
+) -> paging.Page[OrganizationCard]:
+    """Return organizations by name; `query` looks into names."""
+    size = paging.page_size(limit)
+    order = (col(Organization.name), col(Organization.id))
     words = checks.line(query[:200], "Search").split()[:10]
     where = [col(Organization.name).icontains(word, autoescape=True) for word in words]
+    if cursor:
+        name, last_id = paging.read_text(cursor)
+        where.append(tuple_(*order) > tuple_(literal(name), literal(last_id)))
     with reading() as session:
-        return tuple(cards.organizations(session, actor, *where, limit=max(1, min(limit, 500))))
+        found = cards.organizations(session, actor, *where, order=order, limit=size + 1)
+    return paging.cut(found, size, lambda row: paging.cursor_text(row.name, row.id))
 
 
 def create_organization(actor: Actor, *, name: str, domains: Sequence[str] = ()) -> OrganizationView:

@@ -53,6 +53,7 @@ class DealCard:
     owner: str
     status: str
     expected_close: date | None
+    created_at: datetime
     last_email_at: datetime | None
     tracking: TrackingView | None
     days_in_stage: int

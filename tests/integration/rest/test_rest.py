@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,8 @@ from sqlmodel import col, update
 from starlette.testclient import TestClient
 
 from mailcrm.endpoints.api import app
-from mailcrm.models import ApiToken, utcnow
+from mailcrm.models import ApiToken, Deal, Lead, utcnow
+from mailcrm.services import notifications, paging
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
 from mailcrm.services.db import transaction
@@ -146,15 +148,65 @@ def test_lists_page_by_cursor_without_loss_or_repetition(client: Client) -> None
     box = a_mailbox(aino)
     expected = {a_message(box, subject=f"Number {n}").thread_id for n in range(7)}
     mine = client(aino)
-    seen: list[int] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        found = mine.get("/threads", params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
-        assert len(found["items"]) <= 3
-        seen += [each["id"] for each in found["items"]]
-        cursor = found["next_cursor"]
+    seen = walk(mine, "/threads")
     assert len(seen) == 7
     assert set(seen) == expected
+
+
+def walk(mine: TestClient, path: str) -> list[int]:
+    """Follow a list's cursors, three rows at a time; return the ids as they came."""
+    seen: list[int] = []
+    sizes: list[int] = []
+    cursor: str | None = ""
+    while cursor is not None and len(sizes) < 5:
+        response = mine.get(path, params={"limit": 3} | ({"cursor": cursor} if cursor else {}))
+        assert response.status_code == 200, response.text
+        found = response.json()
+        seen += [each["id"] for each in found["items"]]
+        sizes.append(len(found["items"]))
+        cursor = found["next_cursor"]
+    assert sizes == [3, 3, 1]
+    return seen
+
+
+@pytest.mark.parametrize("path", ["/deals", "/leads", "/organizations", "/notifications"])
+def test_every_row_of_the_crm_and_the_bell_is_within_reach(client: Client, path: str) -> None:
+    """Also where several rows have the same moment or name, and where a name is as long as names get."""
+    aino = a_user()
+    mine = client(aino)
+    same = utcnow()
+    if path == "/notifications":
+        with transaction() as session:
+            for _ in range(7):
+                notifications.notify(session, aino.user_id, "info", at=same)
+            notifications.notify(session, a_user("Boris").user_id, "info", at=same)
+        expected = sorted((each.id for each in notifications.list_notifications(aino)), reverse=True)
+    else:
+        names = ["Saimaa Oy"] * 5 + ["𝔖" * 200] * 2
+        field = "name" if path == "/organizations" else "title"
+        expected = [mine.post(path, json={field: name}).json()["id"] for name in names]
+        if path != "/organizations":
+            expected.reverse()
+            with transaction() as session:
+                for model in (Deal, Lead):
+                    session.exec(update(model).values(created_at=same))
+    assert walk(mine, path) == expected
+    assert mine.get(path, params={"limit": 7}).json()["next_cursor"] is None
+
+
+@pytest.mark.parametrize("path", ["/deals", "/leads", "/organizations", "/notifications"])
+def test_a_cursor_that_was_never_given_is_refused(client: Client, path: str) -> None:
+    mine = client(a_user())
+
+    def packed(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    junk = ["nonsense", "é", packed([]), packed({"a": 1}), packed([1, "a"]), packed(["2024-01-01T00:00:00+00:00", -1])]
+    if path != "/organizations":
+        junk += [paging.cursor_text("Saimaa Oy", 1), packed(["2024-01-01T00:00:00", 1])]
+        junk += [packed(["0001-01-01T00:00:00+14:00", 1]), packed(["9999-12-31T23:59:59-14:00", 1])]
+    for cursor in junk:
+        problem(mine.get(path, params={"cursor": cursor}), 422, "input.invalid")
 
 
 def test_threads_are_narrowed_to_a_lead_and_to_a_visibility(client: Client) -> None:

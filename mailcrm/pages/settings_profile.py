@@ -3,7 +3,9 @@
 import reflex as rx
 from reflex.style import set_color_mode
 
-from mailcrm.components.forms import choice, error_line, text_input
+from mailcrm import routes
+from mailcrm.components.buttons import button
+from mailcrm.components.forms import NativeForm, choice, error_line, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.settings import option, settings_page, tick
 from mailcrm.components.states import bones
@@ -88,6 +90,15 @@ def _fields() -> rx.Component:
                     aria_label=tr("Time zone"),
                     data_testid="profile-zone",
                 ),
+            ),
+        ),
+        option(
+            tr("This browser"),
+            tr("Ends your session here. Other browsers stay signed in."),
+            NativeForm.create(  # the navigation's menu is out of reach on a phone
+                button(tr("Log out"), type="submit", data_testid="profile-logout"),
+                action=routes.AUTH_LOGOUT,
+                method="post",
             ),
         ),
     )

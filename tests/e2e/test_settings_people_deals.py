@@ -316,3 +316,22 @@ def test_a_removed_mailbox_is_gone_here_and_untouched_there(page: Page, app: App
     expect(page.get_by_test_id("mailbox-address")).to_be_visible()
     assert mailbox_rows(app) == 0
     assert list(world.dovecot.maildir(ANN).glob("cur/*")) + list(world.dovecot.maildir(ANN).glob("new/*"))
+
+
+def test_one_can_log_out_on_a_phone(page: Page, app: App, chromium: Browser) -> None:
+    """The navigation's menu is out of reach there; the profile has the button. Ann's other browser stays signed in."""
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+    phone = context.new_page()
+    phone.goto(f"{app.url}/login")
+    phone.get_by_test_id("login-email").fill(ANN)
+    phone.get_by_test_id("login-password").fill(PASSWORD)
+    phone.get_by_test_id("login-submit").click()
+    phone.wait_for_url(re.compile("/(inbox|settings)"))
+    phone.goto(f"{app.url}/settings/profile")
+    phone.get_by_test_id("profile-logout").click()
+    phone.wait_for_url(re.compile("/login"))
+    phone.goto(f"{app.url}/inbox")
+    expect(phone.get_by_test_id("login-email")).to_be_visible()
+    page.goto(f"{app.url}/settings/profile")
+    expect(page.get_by_test_id("profile-name")).to_be_visible()
+    context.close()

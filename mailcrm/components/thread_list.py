@@ -1,5 +1,7 @@
 """The list of conversations: rows that render once and change alone, under sticky day headings."""
 
+from typing import Any
+
 import reflex as rx
 
 from mailcrm import routes
@@ -121,6 +123,8 @@ def _filters() -> rx.Component:
             _filter("opened", tr("Opened"), "eye"),
             _filter("clicked", tr("Clicked"), "mouse-pointer-click"),
             _filter("deal", tr("Open deal"), "circle-dollar-sign"),
+            # T07: it stands beside the others; a mark alone, because the row has no room for its words
+            _filter("tracked", rx.fragment(), "radar", title=tr("Tracking on"), aria_label=tr("Tracking on")),
             class_name="seg",
             role="group",
             aria_label=tr("Filter"),
@@ -129,7 +133,7 @@ def _filters() -> rx.Component:
     )
 
 
-def _filter(name: str, label: rx.Var[str], picture: str = "") -> rx.Component:
+def _filter(name: str, label: rx.Var[str] | rx.Component, picture: str = "", **props: Any) -> rx.Component:
     return rx.el.button(
         icon(picture, size=14) if picture else rx.fragment(),
         label,
@@ -137,12 +141,12 @@ def _filter(name: str, label: rx.Var[str], picture: str = "") -> rx.Component:
         on_click=InboxState.choose(name),
         data_testid=f"filter-{name}",
         custom_attrs={"aria-pressed": InboxState.shown == name},
+        **props,
     )
 
 
 def _rare_filters() -> tuple[tuple[str, str, rx.Var[str]], ...]:
     return (
-        ("tracked", "radar", tr("Tracking on")),
         ("waiting", "eye-off", tr("Not opened")),
         ("files", "paperclip", tr("With attachment")),
     )

@@ -131,3 +131,27 @@ def test_rarer_filters_fold_into_a_menu(app: App, signed_in: Page) -> None:
     expect(page.get_by_test_id("thread-row")).to_have_count(everything)
     page.get_by_test_id("filter-clicked").click()
     expect(page.get_by_test_id("thread-row")).to_have_count(2)
+
+
+def test_the_filter_of_tracked_mail_stands_beside_the_others(app: App, signed_in: Page) -> None:
+    """T07: one click away, in sight at every width of the list, and named though it shows only a mark."""
+    page = signed_in
+    ready(page, f"{app.url}/inbox")
+    page.get_by_test_id("filter-all").click()  # the tab remembers the filter of the test before
+    expect(page.get_by_test_id("thread-row").filter(has_text="Calibration")).to_be_visible()
+    everything = page.get_by_test_id("thread-row").count()
+    tracked = page.get_by_test_id("filter-tracked")
+    for width in (1440, 1200, 1024):
+        page.set_viewport_size({"width": width, "height": 900})
+        row, button = page.locator(".list-filters").bounding_box(), tracked.bounding_box()
+        assert row is not None
+        assert button is not None
+        assert button["x"] + button["width"] <= row["x"] + row["width"], width
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(tracked).to_have_accessible_name("Tracking on")
+    tracked.click()
+    expect(tracked).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_test_id("thread-row")).not_to_have_count(everything)
+    expect(page.get_by_test_id("tracking-open-icon").first).to_be_visible()
+    page.get_by_test_id("filter-all").click()
+    expect(page.get_by_test_id("thread-row")).to_have_count(everything)

@@ -124,9 +124,9 @@ def build_environment() -> dict[str, str]:
     if not env.get("NPM_CONFIG_REGISTRY"):
         # Without it Reflex measures two public registries and takes the faster one, whatever the user has set.
         asked = subprocess.run(
-            ["npm", "config", "get", "registry"], env=env, cwd=ROOT, capture_output=True, text=True, check=False
+            ["npm", "config", "get", "registry"], env=env, cwd=ROOT, capture_output=True, text=True, check=True
         )
-        env["NPM_CONFIG_REGISTRY"] = asked.stdout.strip() or "https://registry.npmjs.org/"
+        env["NPM_CONFIG_REGISTRY"] = asked.stdout.strip()
     return env
 
 

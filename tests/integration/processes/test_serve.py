@@ -17,15 +17,10 @@ import pytest
 
 from mailcrm import build
 from tests.conftest import ROOT
+from tests.servers.dovecot import free_port
 
 DEADLINE_S = 180  # the interface may have to be built first
 pytestmark = pytest.mark.xdist_group("serve")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(met: Callable[[], object], what: str) -> None:

@@ -28,8 +28,8 @@ from mailcrm.services.auth import sessions, users
 from mailcrm.services.db import transaction
 from tests.builders import a_mailbox, a_message
 from tests.conftest import ROOT, _settings
-from tests.e2e.conftest import free_port
 from tests.integration.security.wire import Tab
+from tests.servers.dovecot import free_port
 
 START_S = 60
 PASSWORD = "horse-staple-planted-password"

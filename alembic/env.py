@@ -33,9 +33,30 @@ def run(connection: Connection) -> None:
         context.run_migrations()
 
 
+def run_alone() -> None:
+    """Migrate on a connection of our own.
+
+    SQLite alters a table by making it anew and dropping the old one, which deletes every row that refers to it when
+    foreign keys are on. They can't be switched inside a transaction, so they are off around it, and checked before
+    the commit.
+    """
+    with engine().connect() as opened:
+        sqlite = opened.dialect.name == "sqlite"
+        driver = opened.connection.driver_connection
+        if sqlite and driver is not None:
+            driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with opened.begin():
+                run(opened)
+                if sqlite and (broken := opened.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                    raise RuntimeError(f"the migration left a row of {broken[0]} without its {broken[2]}")
+        finally:
+            if sqlite and driver is not None:
+                driver.execute("PRAGMA foreign_keys=ON")
+
+
 given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    with engine().connect() as opened, opened.begin():
-        run(opened)
+    run_alone()

@@ -16,7 +16,17 @@ from mailcrm.models.crm import (
     Pipeline,
     Stage,
 )
-from mailcrm.models.mailboxes import Blob, Folder, Mailbox, MailboxAlias, PendingUid, Quarantined, SkippedUid
+from mailcrm.models.mailboxes import (
+    Blob,
+    ContactRequest,
+    Folder,
+    Mailbox,
+    MailboxAlias,
+    PendingUid,
+    Quarantined,
+    ServerAction,
+    SkippedUid,
+)
 from mailcrm.models.messages import Attachment, Message, MessageLocation, Participant, Thread, ThreadReference
 from mailcrm.models.outbox import Outbox, OutboxAttachment, OutboxRecipient
 from mailcrm.models.tracking import TrackedLink, TrackedMessage, TrackingEvent
@@ -37,6 +47,7 @@ __all__ = [
     "AuditEntry",
     "Blob",
     "BlockedAddress",
+    "ContactRequest",
     "Deal",
     "DealParticipant",
     "DealStage",
@@ -63,6 +74,7 @@ __all__ = [
     "PersonPhone",
     "Pipeline",
     "Quarantined",
+    "ServerAction",
     "Signature",
     "SkippedUid",
     "Stage",

@@ -8,7 +8,7 @@ A *folder* is what RFC 3501 calls a mailbox.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
 from mailcrm.models.base import BigId, Table, json_column, key, moment, one_of
@@ -29,6 +29,7 @@ class Mailbox(Table, table=True):
         one_of("status", "active", "paused", "needs_reconnect"),
         one_of("default_visibility", "private", "shared"),
         one_of("deal_link_policy", "ask", "newest", "all", "none"),
+        one_of("watch", "", "idle", "poll"),
     )
 
     id: int | None = key()
@@ -50,6 +51,12 @@ class Mailbox(Table, table=True):
 
     status: str = "active"
     history_days: int | None = None  # None: everything
+    contacts_only: bool = False  # settled question 9: store only mail with a known person
+    hide_gone: bool = False  # settled question 6: hide linked mail that was deleted on the server
+    # What is written back to the server, each asked for by its user (M15, M16, settled question 5).
+    write_read: bool = True
+    write_archive: bool = False
+    write_delete: bool = False
     default_visibility: str = "private"
     track_opens: bool = False
     track_clicks: bool = False
@@ -66,6 +73,14 @@ class Mailbox(Table, table=True):
     failures: int = 0
     error_code: str = ""
     error_params: dict[str, Any] = json_column()
+    #: When the running (else the last) pass began and how many messages it stored: rate and time left.
+    pass_started_at: datetime | None = moment(nullable=True)
+    pass_stored: int = 0
+    #: What the server offers after sign-in, space-separated, in upper case; "" before the first pass.
+    capabilities: str = ""
+    #: How new mail is noticed: "" (not watched), "idle", "poll"; the watcher's last proof of life.
+    watch: str = ""
+    watched_at: datetime | None = moment(nullable=True)
     created_at: datetime = moment(now=True)
 
 
@@ -97,7 +112,11 @@ class Folder(Table, table=True):
     role: str = "other"
     selectable: bool = True
     chosen: bool = True
+    #: Whether the watcher holds IDLE on this folder too (INBOX always).
+    watched: bool = False
     gone_at: datetime | None = moment(nullable=True)
+    #: OBJECTID's MAILBOXID (RFC 8474), "" where the server has none: a renamed folder keeps it.
+    remote_id: str = ""
 
     # The cursor; moves only in the transaction that stored what it passed (rule 7).
     phase: str = "initial"
@@ -106,6 +125,12 @@ class Folder(Table, table=True):
     highestmodseq: int | None = Field(default=None, sa_type=BigId)
     server_count: int = 0
     flags_checked_at: datetime | None = moment(nullable=True)
+    #: Without CONDSTORE: the round over all flags goes downwards; the lowest UID it reached, None between rounds.
+    flags_below: int | None = Field(default=None, sa_type=BigId)
+    flags_round_at: datetime | None = moment(nullable=True)
+    #: The last `verify`: when, and how many differences it found and mended.
+    verified_at: datetime | None = moment(nullable=True)
+    verify_mended: int = 0
 
     last_success_at: datetime | None = moment(nullable=True)
     next_try_at: datetime | None = moment(nullable=True)
@@ -150,11 +175,65 @@ class Quarantined(Table, table=True):
     tried_at: datetime = moment(now=True)
 
 
+class ContactRequest(Table, table=True):
+    """A to-do of a contacts-only mailbox: an address became a person's, its history is to be fetched."""
+
+    __tablename__ = "contact_requests"
+    __table_args__ = (UniqueConstraint("mailbox_id", "address"),)
+
+    id: int | None = key()
+    mailbox_id: int = key(foreign="mailboxes.id", index=False)
+    address: str
+    created_at: datetime = moment(now=True)
+
+
+class ServerAction(Table, table=True):
+    """Something the user did here that is to be done in the mailbox too (M15, M16): a durable queue, in order of id.
+
+    `from_uid`/`to_uid` are UIDs under the `uidvalidity` noted beside them; an action whose message is not there any
+    more is settled by the truth table of `services/mail/writeback/plan.py`. `not_before` holds the undo window.
+    """
+
+    __tablename__ = "server_actions"
+    __table_args__ = (
+        one_of("kind", "read", "unread", "archive", "unarchive", "delete", "undelete"),
+        one_of("state", "queued", "done", "obsolete", "failed"),
+        Index("ix_server_actions_due", "state", "mailbox_id", "not_before"),
+    )
+
+    id: int | None = key()
+    mailbox_id: int = key(foreign="mailboxes.id", index=False)
+    message_id: int = key(foreign="messages.id")
+    kind: str
+    state: str = "queued"
+    not_before: datetime = moment(now=True)
+    from_folder_id: int | None = key(foreign="folders.id", nullable=True, ondelete="SET NULL", index=False)
+    from_uidvalidity: int | None = Field(default=None, sa_type=BigId)
+    from_uid: int | None = Field(default=None, sa_type=BigId)
+    to_folder_id: int | None = key(foreign="folders.id", nullable=True, ondelete="SET NULL", index=False)
+    to_uidvalidity: int | None = Field(default=None, sa_type=BigId)
+    to_uid: int | None = Field(default=None, sa_type=BigId)
+    tries: int = 0
+    next_try_at: datetime | None = moment(nullable=True)
+    outcome: str = ""  # the truth table's word for what was found and done
+    error_code: str = ""
+    error_params: dict[str, Any] = json_column()
+    created_at: datetime = moment(now=True)
+    done_at: datetime | None = moment(nullable=True)
+
+
 class Blob(Table, table=True):
-    """Raw bytes in the blob store, named by their SHA-256 (hex); `size` in bytes before compression."""
+    """Raw bytes in the blob store, named by their SHA-256 (hex); `size` in bytes before compression.
+
+    Either a file of its own (`pack` ""), or `length` compressed bytes at `start` of a pack file: a batch is written
+    and flushed to the disk once, however many messages it holds.
+    """
 
     __tablename__ = "blobs"
 
     sha256: str = Field(primary_key=True, max_length=64)
     size: int = Field(sa_type=BigId)
+    pack: str = ""
+    start: int = Field(default=0, sa_type=BigId)
+    length: int = Field(default=0, sa_type=BigId)
     created_at: datetime = moment(now=True)

@@ -38,6 +38,8 @@ class ThreadReference(Table, table=True):
     user_id: int = Field(primary_key=True, sa_type=BigId)
     rfc_message_id: str = Field(primary_key=True)
     thread_id: int = Field(sa_type=BigId)
+    #: A person split or merged here: automation never joins this thread with another one again.
+    pinned: bool = False
 
 
 class Message(Table, table=True):
@@ -55,6 +57,7 @@ class Message(Table, table=True):
         Index("ix_messages_mailbox_rfc", "mailbox_id", "rfc_message_id"),
         Index("ix_messages_rfc", "rfc_message_id"),
         Index("ix_messages_link_pending", "link_pending", "id"),
+        Index("ix_messages_mailbox_remote", "mailbox_id", "remote_id"),
     )
 
     id: int | None = key()
@@ -64,6 +67,8 @@ class Message(Table, table=True):
     blob_sha: str = Field(foreign_key="blobs.sha256", max_length=64)
     size: int = Field(sa_type=BigId)
     rfc_message_id: str | None = None
+    #: The server's own name for the message: "emailid:…" (RFC 8474) or "gm:…" (X-GM-MSGID).
+    remote_id: str | None = None
     in_reply_to: str | None = None
     direction: str
     subject: str = ""
@@ -77,6 +82,10 @@ class Message(Table, table=True):
     archived: bool = False
     has_attachments: bool = False
     auto_submitted: bool = False
+    #: The raw message lacks the content of large attachments; each is fetched when it is opened.
+    partial: bool = False
+    #: It sits only in folders that are not synced any more (M14): kept, and not shown.
+    hidden: bool = False
     visibility: str
     #: Set when the last location vanished from the server; the message stays (settled question 6).
     gone_at: datetime | None = moment(nullable=True)
@@ -98,6 +107,7 @@ class MessageLocation(Table, table=True):
     message_id: int = key(foreign="messages.id")
     seen: bool = False
     flags: str = ""  # space-separated, as the server spells them
+    labels: str = ""  # Gmail's X-GM-LABELS, decoded, one a line
 
 
 class Participant(Table, table=True):
@@ -132,3 +142,6 @@ class Attachment(Table, table=True):
     size: int = Field(default=0, sa_type=BigId)
     inline: bool = False
     content_id: str = ""
+    #: Of a partial message: the IMAP section of this part ("2.1"), and its bytes once they were fetched.
+    section: str = ""
+    blob_sha: str | None = Field(default=None, foreign_key="blobs.sha256", max_length=64)

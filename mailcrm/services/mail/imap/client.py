@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import imaplib
 import re
+import socket
 import ssl
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -324,17 +325,19 @@ def connect(
     allow_private: bool = False,
     limits: Limits | None = None,
     context: ssl.SSLContext | None = None,
+    opener: Callable[[], socket.socket] | None = None,
 ) -> ImapConnection:
     """Connect, agree on TLS and sign in; the result is a context manager.
 
-    `context` replaces the shared TLS context (tests bring their own issuer). Raises TransientError (name, TCP,
+    `context` replaces the shared TLS context (tests bring their own issuer), `opener` the way to a connected socket.
+    Raises TransientError (name, TCP,
     time-out, throttling), PermanentError (certificate, security setting), NeedsReconnect (credentials).
     """
     refuse_control("user name", spec.username)
     refuse_control("password", password)
     refuse_control("host", spec.host)
     limits = limits or Limits()
-    wire = Wire(spec, allow_private=allow_private, limits=limits, context=context)
+    wire = Wire(spec, allow_private=allow_private, limits=limits, context=context, opener=opener)
     try:
         with wire.deadline(limits.sign_in):
             with translated(spec):

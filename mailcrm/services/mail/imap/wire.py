@@ -20,7 +20,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -152,13 +152,20 @@ class Wire(imapclient.IMAPClient):
     """One IMAP connection; used by one thread only (A9 #11)."""
 
     def __init__(
-        self, spec: ServerSpec, *, allow_private: bool, limits: Limits, context: ssl.SSLContext | None = None
+        self,
+        spec: ServerSpec,
+        *,
+        allow_private: bool,
+        limits: Limits,
+        context: ssl.SSLContext | None = None,
+        opener: Callable[[], socket.socket] | None = None,
     ) -> None:
         """Only keeps the arguments; `greet` connects, so that a deadline can hold over it."""
         self._spec = spec
         self._allow_private = allow_private
         self._limits = limits
         self._context = context or shared_context()
+        self._opener = opener or self._dial
         self._hung_up = False
         self.raw_socket: socket.socket | None = None
 
@@ -182,14 +189,17 @@ class Wire(imapclient.IMAPClient):
     def _create_IMAP4(self) -> Any:  # noqa: N802  # IMAPClient's name
         return (_Tls if self.ssl else _Plain)(self.host, self.port, self._open)
 
-    def _open(self) -> socket.socket:
-        sock = hosts.open_socket(
+    def _dial(self) -> socket.socket:
+        return hosts.open_socket(
             self._spec.host,
             self._spec.port,
             allow_private=self._allow_private,
             loopback_only=self._spec.security == "none",
             timeout=self._limits.connect,
         )
+
+    def _open(self) -> socket.socket:
+        sock = self._opener()
         self._keep(sock)
         if self.ssl:
             # The handshake must not wait for the wrapping: hang_up needs the socket to interrupt it.

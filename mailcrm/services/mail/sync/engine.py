@@ -48,6 +48,8 @@ MAX_TURNS = 5  # changes of UIDVALIDITY in one pass before the server is taken f
 
 log = structlog.get_logger()
 
+Dial = Callable[[Credentials, Limits | None], ImapConnection]
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -64,11 +66,13 @@ def sync_mailbox(
     limits: Limits | None = None,
     progress: Callable[[SyncReport], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    dial: Dial | None = None,
 ) -> SyncReport:
     """Bring a mailbox up to date; a second call with nothing new on the server changes nothing.
 
     `budget` in seconds, or `should_stop`, ends the pass after the batch in hand; it asks to be continued. Failures of the server don't raise: they are in the
     report, and in the mailbox's row with the time of the next try. Raises NotFound for a mailbox that is gone.
+    `dial` makes the connections in place of `dial_out`.
     """
     report = SyncReport(mailbox_id)
     owner = lease.new_owner()
@@ -81,7 +85,7 @@ def sync_mailbox(
         return report
     try:
         access = credentials(mailbox_id)
-        _Pass(mailbox_id, owner, access, report, budget, limits, progress, should_stop).run()
+        _Pass(mailbox_id, owner, access, report, budget, limits, progress, should_stop, dial or dial_out).run()
     except lease.LeaseLost:
         report.busy = True
         return report
@@ -93,6 +97,11 @@ def sync_mailbox(
         report.error.__cause__ = error
     outcome.finish(mailbox_id, owner, report, started)
     return report
+
+
+def dial_out(access: Credentials, limits: Limits | None) -> ImapConnection:
+    """Connect to a mailbox's server over the network and sign in."""
+    return connect(access.imap, access.imap_password, allow_private=config().allow_private_hosts, limits=limits)
 
 
 class _Pass:
@@ -108,9 +117,10 @@ class _Pass:
         limits: Limits | None,
         progress: Callable[[SyncReport], None] | None,
         should_stop: Callable[[], bool] | None,
+        dial: Dial,
     ) -> None:
         self.mailbox_id, self.owner, self.access, self.report = mailbox_id, owner, access, report
-        self.limits, self.progress, self.should_stop = limits, progress, should_stop
+        self.limits, self.progress, self.should_stop, self.dial = limits, progress, should_stop, dial
         self.ends = time.monotonic() + budget if budget is not None else None
         self.storer = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.in_hand: Future[None] | None = None
@@ -137,12 +147,7 @@ class _Pass:
 
     def connect(self) -> ImapConnection:
         """Open a connection of its own."""
-        return connect(
-            self.access.imap,
-            self.access.imap_password,
-            allow_private=config().allow_private_hosts,
-            limits=self.limits,
-        )
+        return self.dial(self.access, self.limits)
 
     def writing(self) -> _Fenced:
         """A transaction that renews the lease first."""

@@ -109,6 +109,23 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("watch", sa.String(), nullable=False, server_default=""))
         batch_op.create_check_constraint(op.f("ck_mailboxes_watch"), "watch IN ('', 'idle', 'poll')")
         batch_op.add_column(sa.Column("watched_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("sync_all", sa.Boolean(), nullable=False, server_default=sa.true()))
+        batch_op.add_column(sa.Column("verify_requested_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("verify_until", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("verify_done", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("verify_total", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("verify_report", sa.JSON(), nullable=False, server_default="{}"))
+    # Whoever left out a folder that is synced by itself had chosen folders.
+    op.execute(
+        sa.text(
+            "UPDATE mailboxes SET sync_all = (NOT EXISTS (SELECT 1 FROM folders WHERE folders.mailbox_id = mailboxes.id "
+            "AND NOT folders.chosen AND folders.selectable AND folders.role NOT IN ('drafts', 'junk', 'trash')))"
+        )
+    )
+
+    with op.batch_alter_table("quarantine", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("reason_params", sa.JSON(), nullable=False, server_default="{}"))
+        batch_op.add_column(sa.Column("version", sa.String(), nullable=False, server_default=""))
 
     with op.batch_alter_table("message_locations", schema=None) as batch_op:
         batch_op.add_column(sa.Column("labels", sa.String(), nullable=False, server_default=""))
@@ -136,7 +153,14 @@ def downgrade() -> None:
     with op.batch_alter_table("message_locations", schema=None) as batch_op:
         batch_op.drop_column("labels")
 
+    with op.batch_alter_table("quarantine", schema=None) as batch_op:
+        batch_op.drop_column("version")
+        batch_op.drop_column("reason_params")
+
     with op.batch_alter_table("mailboxes", schema=None) as batch_op:
+        for name in ("report", "total", "done", "until", "requested_at"):
+            batch_op.drop_column(f"verify_{name}")
+        batch_op.drop_column("sync_all")
         batch_op.drop_constraint(op.f("ck_mailboxes_watch"), type_="check")
         batch_op.drop_column("watched_at")
         batch_op.drop_column("watch")

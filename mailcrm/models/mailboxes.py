@@ -51,6 +51,8 @@ class Mailbox(Table, table=True):
 
     status: str = "active"
     history_days: int | None = None  # None: everything
+    #: Whether folders that appear on the server are synced by themselves (M14: everything, or only chosen folders).
+    sync_all: bool = True
     contacts_only: bool = False  # settled question 9: store only mail with a known person
     hide_gone: bool = False  # settled question 6: hide linked mail that was deleted on the server
     # What is written back to the server, each asked for by its user (M15, M16, settled question 5).
@@ -81,6 +83,12 @@ class Mailbox(Table, table=True):
     #: How new mail is noticed: "" (not watched), "idle", "poll"; the watcher's last proof of life.
     watch: str = ""
     watched_at: datetime | None = moment(nullable=True)
+    #: The comparison with the server, message by message (B01): asked for, held until, how far, what it found last.
+    verify_requested_at: datetime | None = moment(nullable=True)
+    verify_until: datetime | None = moment(nullable=True)
+    verify_done: int = 0
+    verify_total: int = 0
+    verify_report: dict[str, Any] = json_column()
     created_at: datetime = moment(now=True)
 
 
@@ -169,7 +177,11 @@ class Quarantined(Table, table=True):
     folder_id: int = key(foreign="folders.id")
     uid: int = Field(sa_type=BigId)
     blob_sha: str | None = Field(default=None, foreign_key="blobs.sha256")
+    #: A code of `errors.SENTENCES` ("quarantine.…") with its parameters; a sentence in rows of version 0.1.
     reason: str
+    reason_params: dict[str, Any] = json_column()
+    #: The mailcrm that failed on it: another version tries again once, by itself.
+    version: str = ""
     tries: int = 1
     created_at: datetime = moment(now=True)
     tried_at: datetime = moment(now=True)

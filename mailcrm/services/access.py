@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlmodel import Session, SQLModel, col, select
 
 from mailcrm.errors import NotFound, UserError
-from mailcrm.models import Deal, Lead, Link, Mailbox, Message, Organization, Outbox, Person, Thread, User
+from mailcrm.models import Deal, Lead, Link, Mailbox, Message, Notification, Organization, Outbox, Person, Thread, User
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -54,14 +54,19 @@ def own_thread(actor: Actor) -> ColumnElement[bool]:
     return col(Thread.user_id) == actor.user_id
 
 
+def standing() -> ColumnElement[bool]:
+    """Messages that are shown at all: not in the trash, and not only in folders that are not synced any more (M14)."""
+    return and_(col(Message.deleted_at).is_(None), col(Message.hidden).is_(False))
+
+
 def own_message(actor: Actor) -> ColumnElement[bool]:
-    """Messages of the actor's own mailboxes that are not deleted."""
-    return and_(col(Message.user_id) == actor.user_id, col(Message.deleted_at).is_(None))
+    """Messages of the actor's own mailboxes that stand."""
+    return and_(col(Message.user_id) == actor.user_id, standing())
 
 
 def visible_message(actor: Actor) -> ColumnElement[bool]:
     """Messages the actor may read: own ones, and shared ones with a standing link (M24, M25)."""
-    shared = and_(col(Message.visibility) == "shared", col(Message.deleted_at).is_(None), has_standing_link())
+    shared = and_(col(Message.visibility) == "shared", standing(), has_standing_link())
     return or_(own_message(actor), shared)
 
 
@@ -77,6 +82,12 @@ def has_standing_link() -> ColumnElement[bool]:
         exists().where(col(Lead.id) == col(Link.lead_id), col(Lead.deleted_at).is_(None)),
     )
     return exists().where(of_message, col(Link.unlinked_at).is_(None), target_stands).correlate(Message)
+
+
+def own_notification(actor: Actor) -> ColumnElement[bool]:
+    """Notifications of the actor, but none about a message that is hidden (M14)."""
+    hidden = exists().where(col(Message.id) == col(Notification.message_id), col(Message.hidden).is_(True))
+    return and_(col(Notification.user_id) == actor.user_id, ~hidden.correlate(Notification))
 
 
 def own_outbox(actor: Actor) -> ColumnElement[bool]:

@@ -52,7 +52,7 @@ def page_of_notifications(
     """Return lines, newest first, of one kind when `kind` is given."""
     size = paging.page_size(limit)
     with reading() as session:
-        query = select(Notification).where(Notification.user_id == actor.user_id)
+        query = select(Notification).where(access.own_notification(actor))
         if kind is not None:
             query = query.where(Notification.kind == kind)
         if cursor:
@@ -66,7 +66,7 @@ def page_of_notifications(
 def unread_count(actor: Actor) -> int:
     """Return how many lines are unread."""
     with reading() as session:
-        query = select(func.count()).where(Notification.user_id == actor.user_id, col(Notification.read_at).is_(None))
+        query = select(func.count()).where(access.own_notification(actor), col(Notification.read_at).is_(None))
         return int(session.exec(query).one())
 
 

@@ -44,7 +44,7 @@ from mailcrm.services.rows import pick, rows, scalar
 
 FOLDERS = ("inbox", "sent", "archive", "all")
 NAMED = 6  # newest messages of a thread that its row takes names from
-_STANDS = col(Message.deleted_at).is_(None)
+_STANDS = access.standing()
 QUERY_MOST = 200  # characters of a search; more is cut
 
 
@@ -181,7 +181,7 @@ def _linked(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     of_messages = (
         pick(Message.thread_id)
         .join(Link, col(Link.message_id) == col(Message.id))
-        .where(*standing, col(Message.deleted_at).is_(None))
+        .where(*standing, _STANDS)
     )
     of_threads = pick(Link.thread_id).where(*standing, col(Link.thread_id).is_not(None))
     return or_(col(Thread.id).in_(of_threads), col(Thread.id).in_(of_messages))

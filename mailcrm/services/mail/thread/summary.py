@@ -12,6 +12,7 @@ from sqlalchemy import Text, cast, func, update
 from sqlmodel import Session, col
 
 from mailcrm.models import Message, Thread
+from mailcrm.services import access
 from mailcrm.services.rows import chunks, pick, run
 
 
@@ -20,7 +21,7 @@ def refresh_threads(session: Session, thread_ids: Iterable[int]) -> None:
 
     A thread without standing messages keeps its subject and moment, and counts none.
     """
-    of_thread = (col(Message.thread_id) == Thread.id, col(Message.deleted_at).is_(None))
+    of_thread = (col(Message.thread_id) == Thread.id, access.standing())
     one_each = func.coalesce(col(Message.rfc_message_id), cast(col(Message.id), Text))
     count = pick(func.count(func.distinct(one_each))).where(*of_thread)
     unread = count.where(col(Message.read).is_(False), col(Message.direction) == "in")

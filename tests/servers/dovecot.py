@@ -111,7 +111,8 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _is_open(port: int) -> bool:
+def is_open(port: int) -> bool:
+    """Tell whether somebody listens on a loopback port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
     except OSError:
@@ -122,6 +123,8 @@ def _is_open(port: int) -> bool:
 class DovecotServer:
     """Dovecot under a temporary home; `start`, then `add_user` and `deliver` at any time."""
 
+    name = "dovecot"
+    prefix = ""
     host = "localhost"  # its certificate is for this name; plain text is allowed there
 
     def __init__(self) -> None:
@@ -165,7 +168,7 @@ class DovecotServer:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
         deadline = time.monotonic() + 20
-        while not (_is_open(self.plain_port) and _is_open(self.tls_port)):
+        while not (is_open(self.plain_port) and is_open(self.tls_port)):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 log = self.home / "dovecot.log"
                 said = log.read_text() if log.exists() else ""

@@ -1,4 +1,4 @@
-"""Fixtures `dovecot`, `smtp_sink`; registered by tests/conftest.py through `pytest_plugins`."""
+"""Fixtures of servers, one of each a session; registered by tests/conftest.py through `pytest_plugins`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.courier import PROGRAM as COURIER
+from tests.servers.courier import CourierServer
+from tests.servers.cyrus import PROGRAM as CYRUS
+from tests.servers.cyrus import CyrusServer
 from tests.servers.dovecot import PROGRAM as DOVECOT
 from tests.servers.dovecot import DovecotServer
+from tests.servers.pymap import PymapServer
 from tests.servers.smtp_sink import SmtpSink
 
-_PROGRAMS = {"dovecot": DOVECOT, "mbsync": shutil.which("mbsync")}
+_PROGRAMS = {"dovecot": DOVECOT, "cyrus": CYRUS, "courier": COURIER, "mbsync": shutil.which("mbsync")}
 
 
 def needs(program: str) -> None:
@@ -23,7 +28,8 @@ def needs(program: str) -> None:
         return
     if os.environ.get("CI") == "true":
         pytest.fail(f"{program} is not installed, and CI must not skip its tests")
-    pytest.skip(f"{program} is not installed: on Debian, apt-get install {program}")
+    how = "tests/run unpacks it" if program in ("cyrus", "courier") else f"apt-get install {program}"
+    pytest.skip(f"{program} is not installed: on Debian, {how}")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +39,41 @@ def dovecot() -> Iterator[DovecotServer]:
     server = DovecotServer()
     try:
         server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def cyrus() -> Iterator[CyrusServer]:
+    """A running Cyrus without users: CONDSTORE, QRESYNC, OBJECTID, MOVE, special use."""
+    needs("cyrus")
+    server = CyrusServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def courier() -> Iterator[CourierServer]:
+    """A running Courier without users: no CONDSTORE, no MOVE, no special use."""
+    needs("courier")
+    server = CourierServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def pymap() -> Iterator[PymapServer]:
+    """A running pymap without users: OBJECTID and MOVE, no CONDSTORE."""
+    server = PymapServer()
+    server.start()
+    try:
         yield server
     finally:
         server.stop()

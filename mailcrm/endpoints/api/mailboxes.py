@@ -49,6 +49,10 @@ class MailboxChange(Input):
     track_clicks: bool | None = None
     track_notify: bool | None = None
     auto_link_deals: bool | None = None
+    write_read: bool | None = None
+    write_archive: bool | None = None
+    write_delete: bool | None = None
+    hide_gone: bool | None = None
     paused: bool | None = None
 
 
@@ -62,6 +66,10 @@ class Mailbox(Answer):
     default_visibility: str
     track_opens: bool
     track_clicks: bool
+    write_read: bool
+    write_archive: bool
+    write_delete: bool
+    hide_gone: bool
     last_success_at: datetime | None
     next_try_at: datetime | None
     error: str

@@ -37,6 +37,7 @@ from mailcrm.services.jobs import queue
 from mailcrm.services.mail.outbox.addresses import clean
 from mailcrm.services.mail.providers.probe import ProbeResult, ProbeStep, probe_mailbox
 from mailcrm.services.mail.providers.values import Security, ServerSpec
+from mailcrm.services.mail.writeback import queue as writeback
 
 MOST_HISTORY_DAYS = 36_500
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\x7f]{1,64}@[^\s@<>\x00-\x1f\x7f]{1,253}")
@@ -76,6 +77,10 @@ class MailboxView:
     track_clicks: bool
     track_notify: bool
     auto_link_deals: bool
+    write_read: bool
+    write_archive: bool
+    write_delete: bool
+    hide_gone: bool
     last_success_at: datetime | None
     next_try_at: datetime | None
     error: str
@@ -195,10 +200,17 @@ def change(
     track_notify: bool | None = None,
     default_visibility: str | None = None,
     auto_link_deals: bool | None = None,
+    write_read: bool | None = None,
+    write_archive: bool | None = None,
+    write_delete: bool | None = None,
+    hide_gone: bool | None = None,
     display_name: str | None = None,
     paused: bool | None = None,
 ) -> MailboxView:
-    """Change the settings that are given. `paused=False` takes sync up again at once."""
+    """Change the settings that are given. `paused=False` takes sync up again at once.
+
+    A `write_…` that is switched off cancels what waits to be done on the server of that kind (M15, M16).
+    """
     if default_visibility not in (None, "private", "shared"):
         raise UserError("input.invalid", value=str(default_visibility)[:40], field="Visibility")
     flags = {
@@ -206,6 +218,10 @@ def change(
         "track_clicks": track_clicks,
         "track_notify": track_notify,
         "auto_link_deals": auto_link_deals,
+        "write_read": write_read,
+        "write_archive": write_archive,
+        "write_delete": write_delete,
+        "hide_gone": hide_gone,
         "default_visibility": default_visibility,
         "display_name": clean(display_name)[:120] if display_name is not None else None,
     }
@@ -214,6 +230,7 @@ def change(
         for name, value in flags.items():
             if value is not None:
                 setattr(row, name, value)
+        writeback.cancel_switched_off(session, row)
         if paused is not None and row.status != "needs_reconnect":
             row.status = "paused" if paused else "active"
             if not paused:
@@ -398,6 +415,10 @@ def _view(row: Mailbox, actor: Actor) -> MailboxView:
         track_clicks=row.track_clicks,
         track_notify=row.track_notify,
         auto_link_deals=row.auto_link_deals,
+        write_read=row.write_read,
+        write_archive=row.write_archive,
+        write_delete=row.write_delete,
+        hide_gone=row.hide_gone,
         last_success_at=row.last_success_at,
         next_try_at=row.next_try_at,
         error=row.error_code,

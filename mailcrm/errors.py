@@ -198,3 +198,12 @@ SENTENCES.update(
         "sync.broke": "Syncing failed on our side. It will be tried again; the server’s log says why.",
     }
 )
+
+# Settings of a mailbox (services/mail/folder_choice.py).
+SENTENCES.update(
+    {
+        "folders.none": "Choose at least one folder, or sync everything.",
+        "folders.not_synced": "“{folder}” is not synced, so it can’t be watched. Choose it first.",
+        "folders.watched": "At most {most} folders besides the Inbox can be watched. Switch another one off first.",
+    }
+)

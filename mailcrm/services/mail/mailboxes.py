@@ -163,6 +163,7 @@ def connect(actor: Actor, given: MailboxInput, *, probe: bool = True) -> Mailbox
             smtp_username=given.smtp.username,
             secret=b"",
             history_days=given.history_days,
+            sync_all=not given.folders,
             sync_requested_at=utcnow(),
         )
         session.add(row)
@@ -304,7 +305,7 @@ def sync_status(actor: Actor) -> SyncStatus:
             if row.error_code:
                 why = i18n.kept_sentence(row.error_code, row.error_params, actor.language)
                 return SyncStatus("error", sentence=why, last_success_at=latest)
-        mine = select(Folder.id).where(col(Folder.mailbox_id).in_([row.id for row in rows]))
+        mine = select(Folder.id).where(col(Folder.mailbox_id).in_([row.id for row in rows]), col(Folder.chosen).is_(True))
         pending = session.exec(select(func.count()).select_from(PendingUid).where(col(PendingUid.folder_id).in_(mine)))
         left = pending.one()
         first = any(row.last_success_at is None and row.status == "active" for row in rows)

@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 
 from mailcrm.models import (
     Folder,
+    Mailbox,
     Message,
     MessageLocation,
     Outbox,
@@ -26,7 +27,7 @@ from mailcrm.models import (
     SkippedUid,
 )
 from mailcrm.models.base import utcnow
-from mailcrm.services.mail import store
+from mailcrm.services.mail import hidden, store
 from mailcrm.services.mail.imap.folders import RemoteFolder
 from mailcrm.services.mail.parse.values import ParsedMessage
 from mailcrm.services.mail.sync.cursor import MAX_UID, Cursor, Server
@@ -83,6 +84,7 @@ Outcome = Stored | Skipped | Poison | Gone
 def save_folders(session: Session, mailbox_id: int, listed: Sequence[RemoteFolder], now: datetime) -> None:
     """Bring the folders' rows up to date. A listing without an INBOX is not believed: nothing is marked gone then."""
     known = {folder.name: folder for folder in session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id))}
+    everything = session.exec(select(Mailbox.sync_all).where(Mailbox.id == mailbox_id)).one()
     names: set[str] = set()
     for remote in listed:
         if not _storable(remote.name):
@@ -91,7 +93,8 @@ def save_folders(session: Session, mailbox_id: int, listed: Sequence[RemoteFolde
         folder = known.get(remote.name)
         if folder is None:
             role = remote.role or "other"
-            folder = Folder(mailbox_id=mailbox_id, name=remote.name, chosen=role not in NOT_SYNCED)
+            chosen = role not in NOT_SYNCED and everything  # where folders were chosen, a new one waits to be (M14)
+            folder = Folder(mailbox_id=mailbox_id, name=remote.name, chosen=chosen)
         folder.role, folder.delimiter = remote.role or "other", remote.delimiter or ""
         folder.selectable, folder.gone_at = remote.selectable, None
         session.add(folder)
@@ -185,6 +188,7 @@ def mark_gone(session: Session, message_ids: Iterable[int]) -> None:
             .values(gone_at=utcnow())
             .execution_options(synchronize_session=False),
         )
+        hidden.settle_messages(session, part)
 
 
 def save_remap(
@@ -377,3 +381,4 @@ def _found_again(session: Session, folder: Folder, message_ids: Iterable[int]) -
         values["archived"] = folder.role == "archive"
     for part in chunks(sorted(set(message_ids))):
         run(session, update(Message).where(col(Message.id).in_(part)).values(**values))
+        hidden.settle_messages(session, part)

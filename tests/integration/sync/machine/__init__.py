@@ -1,0 +1,1 @@
+"""The sync engine between an IMAP server and a database that both may fail: parts of `test_machine.py`."""

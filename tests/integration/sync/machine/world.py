@@ -1,0 +1,225 @@
+"""One mailbox on both sides: runs passes against a fake account, and says what is wrong with what they left.
+
+`ledger_holds` must be true at every moment, also after a death; `differences` is empty once the passes converged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from mailcrm.services.mail import blobs
+from mailcrm.services.mail.imap.client import ImapConnection, connect
+from mailcrm.services.mail.imap.wire import Limits
+from mailcrm.services.mail.mailboxes import Credentials
+from mailcrm.services.mail.sync.engine import SyncReport, sync_mailbox
+from tests.fakes.imap.account import Account, Mail
+from tests.fakes.imap.memory import Network
+from tests.integration.sync.machine.acts import NOW, Act, act
+from tests.integration.sync.machine.database import Died, Store, fate
+
+PATIENCE = 5  # passes that rules of doubt may ask for before all is told
+_PLACES = (
+    ("location", "message_locations"),
+    ("pending", "pending_uids"),
+    ("skipped", "skipped_uids"),
+    ("quarantined", "quarantine"),
+)
+
+
+class World:
+    """A mailbox of `store` and its server's `account`."""
+
+    def __init__(self, store: Store, account: Account, history_days: int | None = None) -> None:
+        self.store, self.account, self.history_days = store, account, history_days
+        self.store.fresh()
+        self.store.rows("UPDATE mailboxes SET history_days = ?", history_days)
+        self.ids: dict[str, int] = {}  # every message that was ever stored, by its bytes
+        self.happened: Counter[str] = Counter()
+
+    def sync(
+        self,
+        *,
+        acts: Sequence[tuple[int, Act]] = (),
+        cut: tuple[int, int] | None = None,
+        death: tuple[int, str] | None = None,
+        refuse: int = 0,
+        stop_after: int | None = None,
+    ) -> SyncReport | None:
+        """Run one pass in which these things happen; None when the process died in it."""
+        account = self.account
+        network = Network(account, [(at, lambda a=a: act(account, a)) for at, a in acts], cut, refuse)
+
+        def dial(access: Credentials, limits: Limits | None) -> ImapConnection:
+            return connect(access.imap, access.imap_password, limits=limits, opener=network.open)
+
+        asked = iter(range(10_000))
+
+        def stop() -> bool:
+            return stop_after is not None and next(asked) >= stop_after
+
+        fate.live(death)
+        report = None
+        try:
+            report = sync_mailbox(self.store.mailbox_id, dial=dial, should_stop=stop)
+            assert not report.busy, "the lease was not free"
+        except Died:
+            self.happened["died"] += 1
+        finally:
+            fate.live()
+        self.happened.update(network.happened)
+        self.network = network
+        if report is None:  # its process id is no more: the lease is anybody's
+            self.store.rows("UPDATE mailboxes SET lease_owner = '', lease_until = NULL")
+        if report is not None and report.error is not None:
+            self.happened["error " + report.error.code] += 1
+            assert report.error.code != "sync.broke", repr(report.error.__cause__)
+        self.ledger_holds()
+        return report
+
+    def a_day_passes(self) -> None:
+        """Make everything that is kept with its time two days older."""
+        for column in ("flags_checked_at", "flags_round_at"):
+            self.store.rows(
+                f"UPDATE folders SET {column} = strftime('%Y-%m-%d %H:%M:%f', {column}, '-2 days') || '000'"
+                f" WHERE {column} IS NOT NULL"
+            )
+        self.store.rows("UPDATE folders SET next_try_at = NULL")
+        self.store.rows("UPDATE mailboxes SET next_try_at = NULL")
+
+    def settle(self) -> None:
+        """Sync in peace until all is told; fail when that takes more than `PATIENCE` passes."""
+        self.account.lies.clear()
+        wrong: list[str] = []
+        for _ in range(PATIENCE):
+            self.a_day_passes()
+            report = self.sync()
+            assert report is not None
+            wrong = self.differences()
+            if report.error is not None:
+                wrong.insert(0, f"the pass failed: {report.error!r}")
+            if not wrong:
+                break
+        else:
+            raise AssertionError("\n".join(["it does not converge:", *wrong, *self.network.commands]))
+        before = self.picture()
+        report = self.sync()
+        assert report is not None
+        assert report.error is None
+        assert report.complete, report
+        assert (report.stored, report.vanished, report.pending) == (0, 0, 0), report
+        assert self.picture() == before, "a quiet pass changed something"
+
+    def picture(self) -> list[Any]:
+        """Return what a quiet pass must not change."""
+        rows = self.store.rows
+        return [
+            rows("SELECT folder_id, uid, message_id, flags FROM message_locations ORDER BY 1, 2"),
+            rows("SELECT id, thread_id, blob_sha, gone_at IS NULL, read, archived FROM messages ORDER BY 1"),
+            rows("SELECT id, name, gone_at IS NULL, uidvalidity, uidnext, server_count FROM folders ORDER BY 1"),
+        ]
+
+    # What must hold at every moment
+
+    def ledger_holds(self) -> None:
+        """Each UID has one row, the sums agree, and nothing that was stored is lost."""
+        rows = self.store.rows
+        union = " UNION ALL ".join(f"SELECT folder_id, uid FROM {table}" for _, table in _PLACES)
+        twice = rows(f"SELECT folder_id, uid, count(*) FROM ({union}) GROUP BY 1, 2 HAVING count(*) > 1")
+        assert not twice, f"UIDs with two rows: {twice}"
+        unequal = rows(
+            f"SELECT name, server_count, (SELECT count(*) FROM ({union}) u WHERE u.folder_id = f.id) AS told"
+            " FROM folders f WHERE f.error_code NOT LIKE 'sync.doubt%' AND told != server_count"
+            " AND gone_at IS NULL AND chosen"
+        )
+        assert not unequal, f"the ledger does not add up: {unequal}"
+        beyond = rows(
+            f"SELECT name, uidnext, (SELECT max(uid) FROM ({union}) u WHERE u.folder_id = f.id) AS last"
+            " FROM folders f WHERE last >= uidnext"
+        )
+        assert not beyond, f"rows beyond the cursor: {beyond}"
+        found = dict(rows("SELECT blob_sha, id FROM messages"))
+        for sha, number in self.ids.items():
+            assert found.get(sha) == number, f"message {number} was lost or stored anew"
+        for sha in found.keys() - self.ids.keys():
+            assert blobs.digest(blobs.get(sha)) == sha
+        self.ids = found
+
+    # What must hold in the end
+
+    def differences(self) -> list[str]:
+        """Return what differs between the server and the database; empty when all is told."""
+        rows = self.store.rows
+        out: list[str] = []
+        known = {name: row for name, *row in rows(
+            "SELECT name, id, chosen, gone_at IS NULL, server_count, error_code, uidvalidity FROM folders"
+        )}  # fmt: skip
+        here = Counter[str]()
+        for name, box in self.account.boxes.items():
+            if name not in known:
+                out.append(f"{name}: not known")
+                continue
+            folder_id, chosen, standing, count, error, validity = known[name]
+            if not standing:
+                out.append(f"{name}: taken for gone")
+            if not chosen:
+                continue
+            if error:
+                out.append(f"{name}: {error}")
+            if validity != box.uidvalidity:
+                out.append(f"{name}: UIDVALIDITY {validity}, not {box.uidvalidity}")
+            if count != len(box.mails):
+                out.append(f"{name}: says {count} messages, not {len(box.mails)}")
+            out += self._folder_differences(name, folder_id, box.mails)
+            here.update({mail.sha for mail in box.mails.values()})
+        for name, (_, _, standing, *_) in known.items():
+            if standing and name not in self.account.boxes:
+                out.append(f"{name}: still taken for there")
+        for sha, number, gone in rows("SELECT blob_sha, id, gone_at IS NOT NULL FROM messages"):
+            if here[sha] and gone:
+                out.append(f"message {number}: marked gone, but it is there")
+            if not gone and sha not in here and not self._unchosen(sha):
+                out.append(f"message {number}: not on the server, but not marked gone")
+        return out
+
+    def _unchosen(self, sha: str) -> bool:
+        return any(mail.sha == sha for box in self.account.boxes.values() for mail in box.mails.values())
+
+    def _folder_differences(self, name: str, folder_id: int, mails: dict[int, Mail]) -> list[str]:
+        rows = self.store.rows
+        out: list[str] = []
+        places: dict[int, str] = {}
+        for place, table in _PLACES[1:]:
+            places.update((uid, place) for (uid,) in rows(f"SELECT uid FROM {table} WHERE folder_id = ?", folder_id))
+        located = {
+            uid: (sha, flags, bool(seen))
+            for uid, sha, flags, seen in rows(
+                "SELECT uid, blob_sha, flags, seen FROM message_locations l JOIN messages m ON m.id = l.message_id"
+                " WHERE folder_id = ?",
+                folder_id,
+            )
+        }
+        for uid in sorted((located.keys() | places.keys()) - mails.keys()):
+            out.append(f"{name} {uid}: {places.get(uid, 'stored')}, but not on the server")
+        for uid, mail in mails.items():
+            expected = self._expected(mail)
+            if expected != "stored" and mail.sha not in self.ids:
+                if places.get(uid) != expected:
+                    out.append(f"{name} {uid}: {places.get(uid, 'stored or nothing')}, not {expected}")
+                continue
+            if uid not in located:
+                if places.get(uid) != expected:
+                    out.append(f"{name} {uid}: {places.get(uid, 'nothing')}, not {expected}")
+                continue
+            sha, flags, seen = located[uid]
+            if sha != mail.sha:
+                out.append(f"{name} {uid}: other bytes")
+            if flags != " ".join(sorted(mail.flags)) or seen != ("\\Seen" in mail.flags):
+                out.append(f"{name} {uid}: flags {flags!r} seen={seen}, not {sorted(mail.flags)}")
+        return out
+
+    def _expected(self, mail: Mail) -> str:
+        if self.history_days is not None and (NOW - mail.date).days > self.history_days:
+            return "skipped"
+        return "stored" if mail.raw.strip() else "quarantined"

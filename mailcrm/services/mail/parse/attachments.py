@@ -25,6 +25,7 @@ _EXTENSIONS = {
     "text/rfc822-headers": ".txt", "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif",
     "image/webp": ".webp", "application/pdf": ".pdf", "application/zip": ".zip", "application/ms-tnef": ".dat",
     "application/pgp-signature": ".asc", "application/pkcs7-signature": ".p7s", "application/ics": ".ics",
+    "application/pkcs7-mime": ".p7m", "application/x-pkcs7-mime": ".p7m",
 }  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def list_attachments(root: Part, body: Body) -> list[tuple[ParsedAttachment, Par
             filename=_filename(part, n),
             content_type=part.content_type,
             size=len(part.content),
-            inline=bool(cid) and _refers(html, cid),
+            inline=part.consumed or (bool(cid) and _refers(html, cid)),
             content_id=cid,
         )
         found.append((attachment, part))

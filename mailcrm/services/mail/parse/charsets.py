@@ -11,6 +11,8 @@ from __future__ import annotations
 import functools
 import re
 
+from mailcrm.services.mail.parse import guess
+
 _LABELS: dict[str, tuple[str, ...]] = {
     "utf-8": ("utf-8",),
     "utf-7": ("utf-7",),
@@ -78,7 +80,6 @@ _ALIASES: dict[str, str] = {
 
 _CONTROLS = bytes((*range(9), 0x0B, *range(0x0E, 0x20), 0x7F))
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
-_KANA = re.compile("[\u3041-\u30ff]")
 _MAX_BAD = 0.03  # more replacement characters than this: the label is wrong, guess
 
 
@@ -94,11 +95,21 @@ def decode_bytes(data: bytes, charset: str | None) -> str:
     if label == "utf-16":
         return _utf_16(data)
     codecs = _LABELS.get(label, ())
+    if label.startswith(("windows-", "iso-8859-")):
+        text = guess.as_utf8(data)  # a label left behind by a gateway; by chance this does not happen
+        if text is not None:
+            return text.removeprefix("\ufeff")
+    if label == "windows-1252" and guess.is_foreign(data):
+        codec = guess.guess(data)  # "ISO-8859-1" is what programs write that know no charset
+        if codec is not None:
+            return data.decode(codec, "replace")
     for codec in codecs:
         try:
             return data.decode(codec).removeprefix("\ufeff")
         except (UnicodeError, ValueError):
             continue
+    if not codecs and b"\x1b$" in data:
+        return _iso_2022_jp(data)
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:
@@ -159,6 +170,8 @@ def _utf_16(data: bytes) -> str:
     sample = data[:2000]
     little = sum(1 for b in sample[1::2] if b == 0)
     big = sum(1 for b in sample[0::2] if b == 0)
+    if little == big:  # no Latin in it: the upper octets of a text are few different ones
+        little, big = len(set(sample[0::2])), len(set(sample[1::2]))
     return data.decode("utf-16-le" if little > big else "utf-16-be", "replace")
 
 
@@ -215,19 +228,14 @@ def _jis_pairs(data: bytes) -> str:
 
 
 def _guess(data: bytes) -> str:
-    """Guess among what real unlabelled mail uses: marks, ISO-2022-JP, kana, Windows-1252."""
+    """Read what carries no label: marks, ISO-2022-JP, what `guess` finds, UTF-8 with damage, Windows-1252."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace").removeprefix("\ufeff")
     if b"\x1b$" in data or b"\x1b(I" in data:
         return _iso_2022_jp(data)
-    for codec in ("euc_jp", "cp932"):
-        try:
-            text = data.decode(codec)
-        except UnicodeError:
-            continue
-        # Kana is every third character of Japanese, and rare by chance elsewhere.
-        if len(_KANA.findall(text)) * 8 >= sum(1 for c in text if c > "\x7f"):
-            return text
+    codec = guess.guess(data)
+    if codec is not None:
+        return data.decode(codec, "replace")
     text = data.decode("utf-8", "replace")
     if text.count("\ufffd") * 50 < sum(1 for c in text if c > "\x7f"):
         return text

@@ -6,9 +6,12 @@ any bytes whatever (a property test holds that). Does not store, thread or clean
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mailcrm.services.mail.parse.addresses import parse_addresses
 from mailcrm.services.mail.parse.attachments import list_attachments
-from mailcrm.services.mail.parse.body import choose_body
+from mailcrm.services.mail.parse.body import Body, choose_body, part_text
+from mailcrm.services.mail.parse.calendar import read_event
 from mailcrm.services.mail.parse.headers import (
     Fields,
     first,
@@ -25,28 +28,54 @@ from mailcrm.services.mail.parse.text import snippet_of
 from mailcrm.services.mail.parse.tree import Part, parse_tree
 from mailcrm.services.mail.parse.values import (
     MAX_ADDRESSES,
+    MAX_CALENDAR_BYTES,
+    MAX_HEADER_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_REFERENCES,
     Address,
     NoSuchPart,
     ParsedAttachment,
+    ParsedEvent,
     ParsedMessage,
     UnparsableMessage,
 )
+from mailcrm.services.mail.parse.wrapped import CALENDARS, unwrap
 
 _MAX_SUBJECT = 2000  # characters; longer ones are attacks, and columns have ends
 _MAX_QUOTE_SCAN = 200_000  # characters, security.md F15
 
 
+@dataclass(slots=True)
+class _Read:
+    """A message taken apart."""
+
+    fields: Fields
+    root: Part
+    body: Body
+    files: list[tuple[ParsedAttachment, Part]]
+
+
 def parse_message(raw: bytes) -> ParsedMessage:
     """Parse one message. Raises UnparsableMessage."""
     try:
-        fields, root = _read(raw)
-        return _build(fields, root)
+        return _build(_read(raw))
     except UnparsableMessage:
         raise
     except RecursionError as error:
         raise UnparsableMessage("The message is nested too deeply.") from error
+
+
+def parse_for_list(raw: bytes) -> ParsedMessage:
+    """Parse one message; one that passes a cap keeps its header fields and has no text. Raises nothing of its own.
+
+    So that it is stored, listed and threaded, and can be downloaded: quarantine is for what can't be fetched.
+    """
+    try:
+        return parse_message(raw)
+    except UnparsableMessage:
+        fields, _ = header_fields(trim_start(raw[:MAX_HEADER_BYTES]))
+        root = Part("text/plain", {}, "", {}, "", "", b"")
+        return _build(_Read(fields, root, Body(), []))
 
 
 def attachment_bytes(raw: bytes, n: int) -> bytes:
@@ -56,8 +85,7 @@ def attachment_bytes(raw: bytes, n: int) -> bytes:
 
 def attachment_content(raw: bytes, n: int) -> tuple[ParsedAttachment, bytes]:
     """Return attachment `n` and its decoded bytes. Raises NoSuchPart, UnparsableMessage."""
-    _, root = _read(raw)
-    for attachment, part in list_attachments(root, choose_body(root)):
+    for attachment, part in _read(raw).files:
         if attachment.n == n:
             return attachment, part.content
     raise NoSuchPart(f"The message has no attachment {n}.")
@@ -65,26 +93,27 @@ def attachment_content(raw: bytes, n: int) -> tuple[ParsedAttachment, bytes]:
 
 def inline_parts(raw: bytes) -> dict[str, ParsedAttachment]:
     """Return attachments by Content-ID, for `cid:` links; the first of equal ids wins."""
-    _, root = _read(raw)
     found: dict[str, ParsedAttachment] = {}
-    for attachment, _part in list_attachments(root, choose_body(root)):
+    for attachment, _part in _read(raw).files:
         if attachment.content_id:
             found.setdefault(attachment.content_id, attachment)
     return found
 
 
-def _read(raw: bytes) -> tuple[Fields, Part]:
+def _read(raw: bytes) -> _Read:
     if len(raw) > MAX_MESSAGE_BYTES:
         raise UnparsableMessage(f"The message is larger than {MAX_MESSAGE_BYTES // 1024**2} MB.")
     raw = trim_start(raw)
     fields, clean = header_fields(raw)
-    return fields, parse_tree(raw, clean_header=clean)
-
-
-def _build(fields: Fields, root: Part) -> ParsedMessage:
-    charset = root.params.get("charset")  # for 8-bit octets that mailers put into headers
+    root = unwrap(parse_tree(raw, clean_header=clean))
     body = choose_body(root)
-    attachments = tuple(attachment for attachment, _ in list_attachments(root, body))
+    return _Read(fields, root, body, list_attachments(root, body))
+
+
+def _build(read: _Read) -> ParsedMessage:
+    fields, root, body = read.fields, read.root, read.body
+    charset = root.params.get("charset")  # for 8-bit octets that mailers put into headers
+    event, event_n = _event(read.files)
     new, _ = split_quoted(body.text[:_MAX_QUOTE_SCAN])
     senders = _addresses(fields, "sender", charset)
     parents = message_ids(first(fields, "in-reply-to"))
@@ -102,11 +131,24 @@ def _build(fields: Fields, root: Part) -> ParsedMessage:
         sent_at=header_date(first(fields, "date")),
         text=body.text,
         html=body.html,
-        attachments=attachments,
+        attachments=tuple(attachment for attachment, _ in read.files),
         snippet=snippet_of(new) or snippet_of(body.text),
         auto_submitted=_is_automatic(fields, root),
         list_id=_list_id(fields),
+        event=event,
+        event_n=event_n,
     )
+
+
+def _event(files: list[tuple[ParsedAttachment, Part]]) -> tuple[ParsedEvent | None, int]:
+    """Return the first invitation and its attachment's number."""
+    for attachment, part in files:
+        is_calendar = attachment.content_type in CALENDARS or attachment.filename.lower().endswith(".ics")
+        if is_calendar and len(part.content) <= MAX_CALENDAR_BYTES:
+            event = read_event(part_text(part))
+            if event is not None:
+                return event, attachment.n
+    return None, 0
 
 
 def _addresses(fields: Fields, name: str, charset: str | None) -> tuple[Address, ...]:

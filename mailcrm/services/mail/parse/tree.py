@@ -50,6 +50,7 @@ class Part:
     subject: str  # of a message inside message/rfc822, else ''
     content: bytes
     children: list[Part] = field(default_factory=list["Part"])
+    consumed: bool = False  # it wraps or signs the rest (wrapped.py): not a file of its own
 
     @property
     def is_multipart(self) -> bool:
@@ -198,6 +199,8 @@ def decode_transfer(content: bytes, encoding: str) -> bytes:
     if name == "base64":
         return loose_base64(content)
     if name == "quoted-printable":
+        if not any(blank in content for blank in (b" \n", b"\t\n", b" \r", b"\t\r")):
+            return binascii.a2b_qp(content)
         # RFC 2045 6.7 rule 3: blanks before a line end were added on the way.
         lines = (line.rstrip(b" \t\r") + line[len(line.rstrip(b"\r")) :] for line in content.split(b"\n"))
         return binascii.a2b_qp(b"\n".join(lines))

@@ -17,6 +17,7 @@ MAX_ADDRESSES = 1000  # kept of each address header; the rest is dropped, not re
 MAX_REFERENCES = 20  # the last ones: the nearest ancestors
 MAX_MESSAGE_ID_OCTETS = 998  # RFC 5322 2.1.1, the longest line
 SNIPPET_CHARS = 200
+MAX_CALENDAR_BYTES = 256 * 1024  # of a calendar file; an invitation with 500 guests has 60 KB
 
 
 def words(text: str) -> frozenset[str]:
@@ -55,7 +56,9 @@ class Address:
 class ParsedAttachment:
     """One part that is not the body. `n` counts from 1 in the order of the message.
 
-    `size` is in decoded octets. `content_id` has no angle brackets; '' when absent.
+    `size` is in decoded octets. `content_id` has no angle brackets; '' when absent. `inline`: it is shown as a piece
+    of the message, not as a file (a picture of the HTML, a signature, the envelope of files that are listed
+    themselves).
     """
 
     n: int
@@ -64,6 +67,47 @@ class ParsedAttachment:
     size: int
     inline: bool
     content_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody invited; `status` is RFC 5545's PARTSTAT: ACCEPTED, DECLINED, TENTATIVE, DELEGATED, NEEDS-ACTION."""
+
+    who: Address
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """A series: every `interval` `frequency` (daily … yearly; '' for a rule that has no short words)."""
+
+    frequency: str
+    interval: int
+    days: tuple[str, ...]  # MO … SU, of a weekly rule
+    count: int | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEvent:
+    """An invitation. Moments are UTC; of an all-day event the dates count, and `end` is the day after its last.
+
+    `floating`: without a zone, the clock time counts wherever the reader is.
+    """
+
+    method: str  # iTIP: REQUEST, CANCEL, REPLY, PUBLISH …; '' when absent
+    uid: str
+    summary: str
+    location: str
+    start: datetime | None
+    end: datetime | None
+    all_day: bool
+    floating: bool
+    organizer: Address | None
+    guests: tuple[Guest, ...]
+    guests_left: int
+    recurrence: Recurrence | None
+    cancelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +135,6 @@ class ParsedMessage:
     snippet: str
     auto_submitted: bool
     list_id: str | None
+    #: The invitation in it, and the number of the attachment that holds it.
+    event: ParsedEvent | None = None
+    event_n: int = 0

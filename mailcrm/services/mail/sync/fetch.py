@@ -11,8 +11,7 @@ from datetime import datetime
 
 from mailcrm.services.mail import blobs
 from mailcrm.services.mail.imap.client import ImapConnection, RemoteMessage, RemoteMeta, Unfetchable
-from mailcrm.services.mail.parse.message import parse_message
-from mailcrm.services.mail.parse.values import UnparsableMessage
+from mailcrm.services.mail.parse.message import parse_for_list
 from mailcrm.services.mail.sync.apply import Gone, Outcome, Poison, Skipped, Stored
 from mailcrm.services.mail.sync.plan import BODIES, BODY_BYTES
 
@@ -66,9 +65,7 @@ def outcome_of(item: Fetched) -> Outcome:
     if not item.raw.strip():
         return Poison(item.uid, "The server sent an empty message.", sha, size)
     try:
-        parsed = parse_message(item.raw)
-    except UnparsableMessage as error:
-        return Poison(item.uid, error.reason, sha, size)
+        parsed = parse_for_list(item.raw)
     except Exception as error:  # a hole in the parser: this message waits, the others go on
         return Poison(item.uid, f"Reading the message failed ({type(error).__name__}).", sha, size)
     return Stored(item.uid, item.flags, item.internal_date, sha, size, parsed)

@@ -1,4 +1,4 @@
-"""The children of `serve`: `python -m mailcrm.processes web|worker|demo-server`, without the command line's imports.
+"""The children of `serve`: `python -m mailcrm.processes web|worker|watcher|demo-server`, without the command line's imports.
 
 Each ends with its parent (parent.py). Does not start processes (serve.py).
 """
@@ -27,6 +27,10 @@ def main() -> None:
             from mailcrm.services.jobs import worker
 
             worker.run()
+        elif name == "watcher":
+            from mailcrm.services.mail.watch import watcher
+
+            watcher.run()
         else:
             from mailcrm.services.demo import server
 

@@ -26,7 +26,8 @@ RENEW = 540.0
 
 
 def machine(**options: Any) -> Idler:
-    return Idler(INBOX, 0.0, **({"renew_s": RENEW, "poll_s": 60.0} | options))
+    given: dict[str, Any] = {"renew_s": RENEW, "poll_s": 60.0} | options
+    return Idler(INBOX, 0.0, **given)
 
 
 def idling(**options: Any) -> Idler:

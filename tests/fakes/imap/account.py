@@ -64,6 +64,7 @@ class Quirks:
     quoted_names: bool = False
     forgets_expunged: bool = False  # VANISHED (EARLIER) names every UID that is not there (RFC 7162 §3.2.5.2)
     tells_at_once: bool = False  # untagged EXISTS, EXPUNGE and FETCH come before a command's own answer
+    ghosts: bool = True  # who was not told yet can still read what another program expunged
     delimiter: str = "/"
 
     def has(self, name: str) -> bool:
@@ -136,9 +137,7 @@ class Account:
             self._put(self.boxes[ALL_MAIL], raw, mail.flags, date, mail.key)
         return mail
 
-    def _put(
-        self, box: Box, raw: bytes, flags: frozenset[str], date: datetime, key: int, gap: int = 0
-    ) -> Mail | None:
+    def _put(self, box: Box, raw: bytes, flags: frozenset[str], date: datetime, key: int, gap: int = 0) -> Mail | None:
         uid = min(box.uidnext + gap, LAST_UID - 1) if gap else box.uidnext
         if uid >= LAST_UID or uid < box.uidnext:
             return None

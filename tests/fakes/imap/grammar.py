@@ -114,4 +114,4 @@ def name_in(data: bytes, *, utf8: bool) -> str:
 def date_out(when: datetime) -> bytes:
     """Write an INTERNALDATE."""
     months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-    return f'"{when.day:2d}-{months[when.month - 1]}-{when.year:04d} {when:%H:%M:%S} +0000"'.encode()
+    return f'"{when.day:02d}-{months[when.month - 1]}-{when.year:04d} {when:%H:%M:%S} +0000"'.encode()

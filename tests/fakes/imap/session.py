@@ -37,6 +37,7 @@ class Session:
         self._signed_in = False
         self._view: list[int] = []
         self._told: dict[int, frozenset[str]] = {}
+        self._held: dict[int, Mail] = {}
         self._enabled: set[str] = set()
         self._buffer = b""
         self._literals: list[bytes] = []
@@ -106,9 +107,11 @@ class Session:
                 return self._bye("Mailbox was changed under us, please relogin.")
             early = b""
             if self.account.quirks.tells_at_once and self.box is not None and name not in ("SELECT", "EXAMINE"):
-                early = self._news(expunge=by_uid or name not in _NO_EXPUNGE)
-            untagged = handler(words, by_uid) if name in ("FETCH", "STORE", "SEARCH", "COPY", "MOVE", "EXPUNGE") else (
-                handler(words)
+                early = self._news(expunge=self._tells_expunge(name, by_uid))
+            untagged = (
+                handler(words, by_uid)
+                if name in ("FETCH", "STORE", "SEARCH", "COPY", "MOVE", "EXPUNGE")
+                else (handler(words))
             )
         except Bad as error:
             return tag + f" BAD {error}.\r\n".encode()
@@ -121,8 +124,12 @@ class Session:
             self._plain = tag
             return b"+ \r\n"
         done, self._code = self._code, b""
-        late = b"" if name in ("SELECT", "EXAMINE", "LOGOUT") else self._news(expunge=by_uid or name not in _NO_EXPUNGE)
+        late = b"" if name in ("SELECT", "EXAMINE", "LOGOUT") else self._news(expunge=self._tells_expunge(name, by_uid))
         return early + untagged + late + tag + b" OK " + done + name.capitalize().encode() + b" completed.\r\n"
+
+    def _tells_expunge(self, name: str, by_uid: bool) -> bool:
+        """RFC 3501 forbids it for some commands without UID; Dovecot also keeps it back in UID SEARCH."""
+        return name not in _NO_EXPUNGE or (by_uid and name != "SEARCH")
 
     def _bye(self, text: str) -> bytes:
         self.closed = True
@@ -133,6 +140,12 @@ class Session:
         return self._news(expunge=True) if self._idle is not None else b""
 
     # The view of the selected folder
+
+    def _mail(self, uid: int) -> Mail | None:
+        """Return a message of the view: also one that is expunged, to who was not told yet (as Dovecot does)."""
+        assert self.box is not None
+        found = self.box.mails.get(uid)
+        return found if found is not None or not self.account.quirks.ghosts else self._held.get(uid)
 
     def _news(self, *, expunge: bool) -> bytes:
         """Tell what other programs did, as far as it may be told now."""
@@ -153,9 +166,10 @@ class Session:
         new = [uid for uid in box.uids() if uid > last and uid not in self._told]
         if new:
             self._view += new
+            self._held.update((uid, box.mails[uid]) for uid in new)
             out += b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(self._view)
         for n, uid in enumerate(self._view, 1):
-            mail = box.mails.get(uid)
+            mail = self._mail(uid)
             if mail is None:
                 continue
             if uid not in self._told:
@@ -176,15 +190,16 @@ class Session:
         return self.box
 
     def _chosen(self, text: Token, by_uid: bool) -> list[tuple[int, Mail]]:
-        """Return (sequence number, message) of a set; messages that are gone are left out, as Dovecot does."""
-        box = self._need_box()
+        """Return (sequence number, message) of a set, as far as the messages are still there."""
+        self._need_box()
         last = (self._view[-1] if self._view else 0) if by_uid else len(self._view)
         parts = members(bytes(text), last)
         out: list[tuple[int, Mail]] = []
         for n, uid in enumerate(self._view, 1):
             number = uid if by_uid else n
-            if any(lo <= number <= hi for lo, hi in parts) and uid in box.mails:
-                out.append((n, box.mails[uid]))
+            mail = self._mail(uid)
+            if mail is not None and any(lo <= number <= hi for lo, hi in parts):
+                out.append((n, mail))
         return out
 
     # Commands in any state
@@ -321,6 +336,7 @@ class Session:
         self.box, self.readonly = box, readonly
         self._view = box.uids()
         self._told = {uid: mail.flags for uid, mail in box.mails.items()}
+        self._held = dict(box.mails)
         exists = len(self._view)
         lie = self.account.lie("exists_off")
         if lie is not None:
@@ -422,7 +438,9 @@ class Session:
             last = self._view[-1] if self._view else 0
             parts = members(bytes(words[0]), last)
             if vanished:  # `*` is open-ended for what vanished
-                parts = [(lo, max(hi, box.uidnext - 1)) if bytes(words[0]).endswith(b"*") else (lo, hi) for lo, hi in parts]
+                parts = [
+                    (lo, max(hi, box.uidnext - 1)) if bytes(words[0]).endswith(b"*") else (lo, hi) for lo, hi in parts
+                ]
             return self._changes(box, since, parts, wanted, vanished=vanished)
         if any(bytes(w).upper() == b"MODSEQ" for w in wanted if isinstance(w, bytes)):
             self._enabled.add("CONDSTORE")
@@ -451,7 +469,7 @@ class Session:
         last = (len(self._view), self._view[-1] if self._view else 0)
         found: list[int] = []
         for n, uid in enumerate(self._view, 1):
-            mail = self.box.mails.get(uid)
+            mail = self._mail(uid)
             if mail is not None and items.matches(mail, n, words, last):
                 found.append(uid if by_uid else n)
         if self.account.lie("search_empty") is not None:
@@ -494,6 +512,8 @@ class Session:
         given = frozenset(bytes(w).decode() for w in (words[2] if isinstance(words[2], list) else words[2:]))
         out = b""
         for n, mail in self._chosen(words[0], by_uid):
+            if mail.uid not in box.mails:
+                continue
             new = given if how[:1] == b"F" else mail.flags | given if how[:1] == b"+" else mail.flags - given
             self.account.flag(box, mail.uid, new)
             self._told[mail.uid] = new
@@ -510,6 +530,8 @@ class Session:
         before: list[int] = []
         after: list[int] = []
         for _, mail in self._chosen(words[0], by_uid):
+            if mail.uid not in box.mails:
+                continue
             made = self.account.move(box, mail.uid, to) if moving else self.account.copy(box, mail.uid, to)
             if made is not None:
                 before.append(mail.uid)

@@ -148,6 +148,7 @@ QUIRKS = st.builds(
     quoted_names=st.booleans(),
     forgets_expunged=st.booleans(),
     tells_at_once=st.booleans(),
+    ghosts=st.booleans(),
 )
 
 

@@ -207,3 +207,19 @@ SENTENCES.update(
         "folders.watched": "At most {most} folders besides the Inbox can be watched. Switch another one off first.",
     }
 )
+
+# Writing back what was done here (services/mail/writeback).
+SENTENCES.update(
+    {
+        "writeback.no_archive": "The server has no archive folder. Make one called “Archive” there, then try again.",
+        "writeback.no_trash": "The server has no trash folder. Make one called “Trash” there, then try again.",
+        "writeback.no_way_back": "The folder it came from is gone from the server. Move the message there by hand.",
+        "writeback.no_safe_move": "The server can’t move a message without risk (it has neither MOVE nor UIDPLUS). "
+        "Move it in another mail program.",
+        "writeback.read_only": "“{folder}” can’t be changed on the server. Ask its owner for the right to.",
+        "writeback.target": "“{folder}” can’t be opened on the server. Check that it is there, then try again.",
+        "writeback.copy_lost": "The copy in “{folder}” can’t be found, so the original was left where it is. "
+        "Look at both, then try again.",
+        "writeback.broke": "Writing to the mailbox failed on our side. It will be tried again; the server’s log says why.",
+    }
+)

@@ -18,6 +18,7 @@ from mailcrm.models import Mailbox, Message, Outbox, utcnow
 from mailcrm.services import live
 from mailcrm.services.db import reading
 from mailcrm.services.jobs import queue
+from mailcrm.services.mail.writeback import queue as writeback
 
 EVERY_S = 2.0
 POLL = timedelta(seconds=30)  # how often an idle mailbox is looked at
@@ -41,6 +42,7 @@ def sweep(*, starting: bool = False) -> int:
             ("sync_mailbox", {"mailbox_id": mailbox_id})
             for mailbox_id in due_mailboxes(session, now, starting=starting)
         ]
+        jobs.extend(("write_back", {"mailbox_id": due}) for due in writeback.due_mailboxes(session, now))
         for job, model, is_due in (
             ("deliver", Outbox, outbox_due(now)),
             ("sent_copy", Outbox, copy_due(now)),

@@ -28,6 +28,13 @@ def sync_mailbox(mailbox_id: int) -> None:
     engine.sync_mailbox(mailbox_id, budget=SYNC_BUDGET_S, should_stop=stopping.is_set)
 
 
+def write_back(mailbox_id: int) -> None:
+    """Do in the mailbox what its user did here and asked to be done there too."""
+    from mailcrm.services.mail.writeback import apply
+
+    apply.write_back(mailbox_id, stopping.is_set)
+
+
 def link_pending() -> None:
     """Apply the linking rules to messages that they have not looked at."""
     from mailcrm.services.crm.linking import link
@@ -59,6 +66,7 @@ def sweep() -> None:
 
 JOBS: dict[str, Callable[..., None]] = {
     "sync_mailbox": sync_mailbox,
+    "write_back": write_back,
     "link_pending": link_pending,
     "deliver": deliver,
     "sent_copy": sent_copy,

@@ -1,7 +1,8 @@
 """Conversations: the lists of the Mail tab, one conversation, and what its owner does to it.
 
 Lists hold the actor's own mail only. One conversation may be a colleague's: then it holds the messages that are
-visible (access.py), and every change of it is NotFound. Nothing here touches the server (settled question 5).
+visible (access.py), and every change of it is NotFound. Nothing here touches the server: what is to be done there is
+queued in the same transaction, where the mailbox's settings ask for it (settled question 5, mail/writeback).
 Does not know persons and deals beyond their links: that is services/crm.
 """
 
@@ -38,7 +39,8 @@ from mailcrm.services.mail.views import (
     ThreadPage,
     ThreadView,
 )
-from mailcrm.services.rows import pick, rows, run, scalar
+from mailcrm.services.mail.writeback import queue as writeback
+from mailcrm.services.rows import pick, rows, scalar
 
 VISIBILITIES = ("private", "shared")
 
@@ -119,7 +121,7 @@ def thread_of_message(actor: Actor, message_id: int) -> int:
 
 
 def mark_read(actor: Actor, thread_id: int, read: bool) -> None:
-    """Mark a whole conversation read, or its newest incoming message unread. Changes nothing on the server."""
+    """Mark a whole conversation read, or its newest incoming message unread."""
     with transaction() as session:
         _own(session, actor, thread_id)
         mine = (col(Message.thread_id) == thread_id, access.own_message(actor))
@@ -129,7 +131,8 @@ def mark_read(actor: Actor, thread_id: int, read: bool) -> None:
             incoming = pick(Message.id).where(*mine, col(Message.direction) == "in")
             newest = incoming.order_by(col(Message.sort_at).desc(), col(Message.id).desc()).limit(1)
             which = (*mine, col(Message.id).in_(newest))
-        if _change(session, actor, thread_id, which, read=read):
+        if changed := _change(session, actor, thread_id, which, read=read):
+            writeback.asked(session, actor, "read" if read else "unread", changed)
             live.hint(session, actor.user_id, "mail", thread_id)
 
 
@@ -138,17 +141,21 @@ def archive(actor: Actor, thread_id: int, archived: bool = True) -> None:
     with transaction() as session:
         _own(session, actor, thread_id)
         which = (col(Message.thread_id) == thread_id, access.own_message(actor))
-        if _change(session, actor, thread_id, (*which, col(Message.archived).is_(not archived)), archived=archived):
+        if changed := _change(
+            session, actor, thread_id, (*which, col(Message.archived).is_(not archived)), archived=archived
+        ):
+            writeback.asked(session, actor, "archive" if archived else "unarchive", changed)
             audit.record(session, actor, "archive" if archived else "unarchive", "thread", thread_id)
             live.hint(session, actor.user_id, "mail", thread_id)
 
 
 def delete(actor: Actor, thread_id: int) -> None:
-    """Put a conversation in the trash: it leaves every list and every timeline (M30). Nothing leaves the server."""
+    """Put a conversation in the trash: it leaves every list and every timeline (M30)."""
     with transaction() as session:
         _own(session, actor, thread_id)
         which = (col(Message.thread_id) == thread_id, access.own_message(actor))
-        if _change(session, actor, thread_id, which, deleted_at=utcnow()):
+        if changed := _change(session, actor, thread_id, which, deleted_at=utcnow()):
+            writeback.asked(session, actor, "delete", changed)
             audit.record(session, actor, "delete", "thread", thread_id)
             _hint_all(session, actor, thread_id)
 
@@ -158,7 +165,10 @@ def restore(actor: Actor, thread_id: int) -> None:
     with transaction() as session:
         _own(session, actor, thread_id)
         which = (col(Message.thread_id) == thread_id, col(Message.user_id) == actor.user_id)
-        if _change(session, actor, thread_id, (*which, col(Message.deleted_at).is_not(None)), deleted_at=None):
+        if changed := _change(
+            session, actor, thread_id, (*which, col(Message.deleted_at).is_not(None)), deleted_at=None
+        ):
+            writeback.asked(session, actor, "undelete", changed)
             audit.record(session, actor, "restore", "thread", thread_id)
             _hint_all(session, actor, thread_id)
 
@@ -263,10 +273,10 @@ def _own(session: Session, actor: Actor, thread_id: int) -> Thread:
 
 def _change(
     session: Session, actor: Actor, thread_id: int, which: tuple[ColumnElement[bool], ...], **values: Any
-) -> int:
-    """Update own messages, then the summaries; return how many changed."""
+) -> list[int]:
+    """Update own messages, then the summaries; return which changed."""
     statement = update(Message).where(col(Message.user_id) == actor.user_id, *which).values(**values)
-    changed = run(session, statement).rowcount
+    changed = [row[0] for row in rows(session, statement.returning(col(Message.id)))]
     if changed:
         refresh_threads(session, (thread_id,))
     return changed

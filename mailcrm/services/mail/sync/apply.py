@@ -33,6 +33,8 @@ from mailcrm.services.mail.parse.values import ParsedMessage
 from mailcrm.services.mail.sync.cursor import MAX_UID, Cursor, Server
 from mailcrm.services.mail.sync.plan import Believe
 from mailcrm.services.mail.thread.summary import refresh_threads
+from mailcrm.services.mail.writeback import queue as writeback
+from mailcrm.services.mail.writeback.plan import FLAGS as FLAG_ACTS
 from mailcrm.services.rows import chunks, rows, run, table_of
 
 DOUBT_EMPTY = "sync.doubt_empty"
@@ -141,9 +143,17 @@ def known_uids(session: Session, folder_id: int) -> set[int]:
 
 def save_listing(session: Session, folder: Folder, hi: int, uids: Sequence[int]) -> None:
     """Make new UIDs pending and move the cursor past `hi`, in one."""
-    _add_pending(session, folder, uids)
+    brought = set(  # by a move of ours (writeback/settle.py): located, and counted, before any listing saw them
+        session.exec(
+            select(MessageLocation.uid).where(
+                MessageLocation.folder_id == folder.id, MessageLocation.uid >= min(uids, default=MAX_UID)
+            )
+        )
+    )
+    new = [uid for uid in uids if uid not in brought]
+    _add_pending(session, folder, new)
     folder.uidnext = max(folder.uidnext, (max(uids, default=0) if hi == MAX_UID else hi) + 1)
-    folder.server_count += len(uids)
+    folder.server_count += len(new)
     session.add(folder)
 
 
@@ -251,6 +261,9 @@ def save_flags(session: Session, folder: Folder, flags: Mapping[int, frozenset[s
                 location.flags, location.seen = spelled, seen
                 session.add(location)
     session.flush()
+    # What was read here and is not written back yet holds until it is: no flicker; then the server's word counts again.
+    for message_id in writeback.waits_for(session, list(touched), FLAG_ACTS):
+        del touched[message_id]
     for seen in (True, False):
         for part in chunks(sorted(i for i, read in touched.items() if read == seen)):
             run(session, update(Message).where(col(Message.id).in_(part)).values(read=seen))

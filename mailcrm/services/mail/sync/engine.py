@@ -37,6 +37,8 @@ from mailcrm.services.mail.sync import apply, fetch, lease, look, outcome
 from mailcrm.services.mail.sync.ledger import ORDER
 from mailcrm.services.mail.sync.outcome import SyncReport
 from mailcrm.services.mail.sync.plan import FIRST, MAX_TRIES
+from mailcrm.services.mail.writeback import queue as writeback
+from mailcrm.services.mail.writeback.apply import write_back_held
 from mailcrm.services.rows import chunks, run
 
 RELOOK = 5  # slices between two looks at the folders: new mail comes before the backfill goes on
@@ -44,6 +46,7 @@ RELOOK = 5  # slices between two looks at the folders: new mail comes before the
 SLICES = (1000, 200, 20, 1)
 GIVE_UP_AFTER = len(SLICES) - 1 + MAX_TRIES  # tries, the last `MAX_TRIES` of them alone
 OF_FOLDER = ("imap.folder_missing", "imap.refused", "server.bad_text")  # failures that other folders need not have
+WRITE_EVERY_S = 2.0  # as often as the sweep looks for such work
 MAX_TURNS = 5  # changes of UIDVALIDITY in one pass before the server is taken for broken
 
 log = structlog.get_logger()
@@ -124,6 +127,7 @@ class _Pass:
         self.ends = time.monotonic() + budget if budget is not None else None
         self.storer = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.in_hand: Future[None] | None = None
+        self.wrote = 0.0  # when what the user did was last written back
         self.turned = 0  # times that a UIDVALIDITY changed between looking and fetching
 
     def run(self) -> None:
@@ -134,6 +138,8 @@ class _Pass:
                 with self.writing() as session:
                     apply.save_folders(session, self.mailbox_id, listed, utcnow())
                 while True:
+                    write_back_held(self.mailbox_id, self.owner, self.should_stop)  # first what the user did here
+                    self.wrote = time.monotonic()
                     places = self.places()
                     for place in places:
                         self.look_at(connection, place)
@@ -158,6 +164,13 @@ class _Pass:
         over = self.ends is not None and time.monotonic() >= self.ends
         self.report.cut = self.report.cut or over or (self.should_stop is not None and self.should_stop())
         return self.report.cut
+
+    def user_waits(self) -> bool:
+        """Whether something that the user did here is due on the server; not asked while it was just tried."""
+        if time.monotonic() - self.wrote < WRITE_EVERY_S:
+            return False
+        with reading() as session:
+            return writeback.is_due(session, self.mailbox_id, utcnow())
 
     def places(self) -> list[_Place]:
         """The folders to sync, most wanted first."""
@@ -197,7 +210,7 @@ class _Pass:
                 continue
             while self.fetch_slice(connection, place):
                 slices += 1
-                if slices >= RELOOK or self.out_of_time():
+                if slices >= RELOOK or self.out_of_time() or self.user_waits():
                     return True
         return slices > 0  # while they were fetched, new mail may have come
 
@@ -220,7 +233,7 @@ class _Pass:
             if done:
                 self.store(place, done)
             for batch in fetch.batches(meta, first):
-                if self.out_of_time():
+                if self.out_of_time() or self.user_waits():
                     break
                 untouched -= set(batch)
                 items = list(connection.fetch_raw(batch, meta=meta))

@@ -5,7 +5,8 @@ is ever set. The only command that writes is APPEND (the copy in Sent).
 
 Dead-connection rule: after a time-out, a BYE, an EOF or an answer out of step the connection is of no more use; every
 such failure leaves as TransientError and hangs up, and the next call on the object fails at once. One thread only.
-RFC 3501, 4315 (UIDPLUS), 6154 (special use), 7162 (CONDSTORE).
+RFC 3501, 4315 (UIDPLUS), 5819 (LIST-STATUS), 6154 (special use), 6855 (UTF8=ACCEPT), 7162 (CONDSTORE, QRESYNC),
+8474 (OBJECTID); Gmail's X-GM-EXT-1. The commands themselves are in `commands.py` and `wire.py`.
 """
 
 # IMAPClient has no types of its own; what leaves this module is annotated.
@@ -20,88 +21,32 @@ import socket
 import ssl
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from imapclient.exceptions import ProtocolError
 from imapclient.imap_utf7 import encode as encode_utf7
 
 from mailcrm.errors import MailcrmError, TransientError
-from mailcrm.services.mail.imap import uidset
+from mailcrm.services.mail.imap import answers, commands, names, uidset
 from mailcrm.services.mail.imap.failures import translated
 from mailcrm.services.mail.imap.folders import RemoteFolder, with_roles
+from mailcrm.services.mail.imap.listing import FolderStatus
+from mailcrm.services.mail.imap.values import Changes, RemoteMessage, RemoteMeta, State, Unfetchable
 from mailcrm.services.mail.imap.wire import Limits, Wire, quoted, refuse_control
 from mailcrm.services.mail.providers.values import ServerSpec
 
 META_BATCH = 1000  # messages in one metadata fetch (sync.md A1: every request is bounded)
+STATE_BATCH = 10_000  # messages in one fetch of flags: some 60 bytes each
 MAX_MESSAGE = 100_000_000  # bytes; larger messages are skipped with a reason (sync.md A5)
 
 _APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)", re.IGNORECASE)
-_MALFORMED = (
-    ProtocolError,
-    RecursionError,
-    IndexError,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-)  # what reading a malformed answer raises; the answer was read to its end, so the connection is still in step
 
 
 def encode_folder(name: str) -> str:
     """Return a folder's name in modified UTF-7 (RFC 3501 §5.1.3), as servers keep it."""
     return encode_utf7(name).decode("ascii")
-
-
-@dataclass(frozen=True, slots=True)
-class FolderStatus:
-    """What the server says of a folder; `highestmodseq` is None without CONDSTORE."""
-
-    uidvalidity: int
-    uidnext: int
-    exists: int
-    highestmodseq: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteMeta:
-    """A message's facts without its content; `size` in bytes, `internal_date` aware UTC or None when unreadable."""
-
-    uid: int
-    flags: frozenset[str]
-    internal_date: datetime | None
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteMessage:
-    """A message as the server sent it."""
-
-    uid: int
-    flags: frozenset[str]
-    internal_date: datetime | None
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unfetchable:
-    """A message that can't be had: `reason` is "too_large" or "malformed" (the server's answer made no sense)."""
-
-    uid: int
-    reason: str
-
-
-def _flags(value: Any) -> frozenset[str]:
-    if not isinstance(value, tuple):
-        return frozenset()
-    return frozenset(
-        (flag.decode("latin-1") if isinstance(flag, bytes) else str(flag)).replace("\0", "")[:128]
-        for flag in value
-        if flag != b"\\Recent"  # about the session, not about the message
-    )
 
 
 def _utc(value: Any) -> datetime | None:
@@ -168,48 +113,49 @@ class ImapConnection:
 
     def list_folders(self) -> list[RemoteFolder]:
         """List every folder with its role, in the server's order."""
+        return self.survey(counts=False)[0]
+
+    def survey(self, *, counts: bool = True) -> tuple[list[RemoteFolder], bool]:
+        """List every folder, with its counts where the server tells them in the same answer (LIST-STATUS).
+
+        The second value is False when a line could not be read: nothing may be taken for missing then.
+        """
         with self._call():
-            listed = self._wire.list_folders()
-            return with_roles(
-                (
-                    tuple(f.decode("latin-1") for f in attributes if isinstance(f, bytes)),
-                    delimiter.decode("latin-1") if isinstance(delimiter, bytes) else None,
-                    name if isinstance(name, str) else bytes(name).decode("utf-8", "replace"),
-                )
-                for attributes, delimiter, name in listed
-            )
+            found = commands.survey(self._wire, counts=counts)
+            utf8 = "UTF8=ACCEPT" in self._wire.enabled
+            named = [(f.attributes, f.delimiter, names.decode(f.raw, utf8=utf8)) for f in found.folders]
+            statuses = [found.statuses.get(f.raw) for f in found.folders]
+            return [
+                replace(folder, status=status) for folder, status in zip(with_roles(named), statuses, strict=True)
+            ], found.whole
 
     def examine(self, name: str) -> FolderStatus:
         """Open a folder read-only; the calls below are about it from now on.
 
         Raises PermanentError `imap.folder_missing` when the server can't open it.
         """
+        return self.resync(name, None)[0]
+
+    def resync(self, name: str, known: tuple[int, int, int] | None) -> tuple[FolderStatus, Changes | None]:
+        """Open a folder read-only and, in the same answer, learn what changed since (QRESYNC, RFC 7162 §3.2.5).
+
+        `known` is (uidvalidity, highestmodseq, highest known UID). The changes are None where the server has no
+        QRESYNC. They are the server's word: what vanished is to be judged against its own count.
+        """
         with self._call(folder=name):
             refuse_control("folder", name)
-            answer = self._wire.select_folder(name, readonly=True)
-            return FolderStatus(
-                uidvalidity=int(answer[b"UIDVALIDITY"]),
-                # RFC 3501 has old servers that leave UIDNEXT out: the engine then lists the whole folder.
-                uidnext=int(answer.get(b"UIDNEXT", 0)),
-                exists=int(answer[b"EXISTS"]),
-                highestmodseq=int(answer[b"HIGHESTMODSEQ"]) if b"HIGHESTMODSEQ" in answer else None,
-            )
+            return commands.examine(self._wire, name, resync=known)
 
     def status(self, folder: str) -> FolderStatus:
         """Ask for a folder's counts without opening it (STATUS)."""
         with self._call(folder=folder):
             refuse_control("folder", folder)
-            items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
-            if self._wire.has_capability("CONDSTORE"):
-                items.append("HIGHESTMODSEQ")
-            answer = self._wire.folder_status(folder, items)
-            modseq = answer.get(b"HIGHESTMODSEQ")
-            return FolderStatus(
-                uidvalidity=int(answer[b"UIDVALIDITY"]),
-                uidnext=int(answer[b"UIDNEXT"]),
-                exists=int(answer[b"MESSAGES"]),
-                highestmodseq=int(modseq) if modseq is not None else None,
-            )
+            return commands.status(self._wire, folder)
+
+    def offers(self, capability: str) -> bool:
+        """Whether the server offers an extension after sign-in."""
+        with self._call():
+            return self._wire.has_capability(capability)
 
     def list_uids(self, lo: int, hi: int) -> list[int]:
         """Return the UIDs in lo..hi that exist, ascending. Ask for windows of 50,000 at most (sync.md A2)."""
@@ -223,31 +169,41 @@ class ImapConnection:
         wanted = sorted(set(uids))
         for start in range(0, len(wanted), META_BATCH):
             part = wanted[start : start + META_BATCH]
+            asked = set(part)
             for sequence in uidset.sets(part):
                 with self._call():
-                    asked = set(part)
-                    for uid, (flags, internal_date, size) in self._wire.fetch_metas(sequence).items():
+                    for uid, (flags, internal_date, size, named, labels) in self._wire.fetch_metas(sequence).items():
                         if uid in asked and size is not None:
-                            out[uid] = RemoteMeta(uid, _flags(flags), _utc(internal_date), int(size))
+                            out[uid] = RemoteMeta(
+                                uid, commands.flag_set(flags), _utc(internal_date), int(size), named,
+                                commands.label_set(labels),
+                            )  # fmt: skip
+        return out
+
+    def fetch_states(self, uids: Iterable[int]) -> dict[int, State]:
+        """Fetch flags (and Gmail's labels); UIDs that are gone are not in the answer."""
+        out: dict[int, State] = {}
+        wanted = sorted(set(uids))
+        asked = set(wanted)
+        for start in range(0, len(wanted), STATE_BATCH):
+            for sequence in uidset.sets(wanted[start : start + STATE_BATCH]):
+                with self._call():
+                    found = commands.states(self._wire, sequence)
+                    out.update({uid: state for uid, state in found.items() if uid in asked})
         return out
 
     def fetch_flags(self, uids: Iterable[int]) -> dict[int, frozenset[str]]:
-        """Fetch flags; UIDs that are gone are not in the answer."""
-        out: dict[int, frozenset[str]] = {}
-        wanted = sorted(set(uids))
-        asked = set(wanted)
-        for sequence in uidset.sets(wanted):
-            with self._call():
-                for uid, item in self._wire.fetch_set(sequence, ("FLAGS",)).items():
-                    if uid in asked and b"FLAGS" in item:
-                        out[uid] = _flags(item[b"FLAGS"])
-        return out
+        """Fetch flags alone; UIDs that are gone are not in the answer."""
+        return {uid: state.flags for uid, state in self.fetch_states(uids).items()}
+
+    def fetch_changes(self, lo: int, hi: int, since: int) -> Changes:
+        """Fetch what changed among lo..hi after the mod-sequence `since` (CONDSTORE), and what vanished (QRESYNC)."""
+        with self._call():
+            return commands.changes_since(self._wire, lo, hi, since)
 
     def fetch_changed_flags(self, since: int) -> dict[int, frozenset[str]]:
         """Fetch the flags of every message that changed after the modification sequence `since` (CONDSTORE)."""
-        with self._call():
-            answer = self._wire.fetch_set("1:*", ("FLAGS",), f"CHANGEDSINCE {since}")
-            return {uid: _flags(item[b"FLAGS"]) for uid, item in answer.items() if b"FLAGS" in item}
+        return {uid: state.flags for uid, state in self.fetch_changes(1, 2**32 - 1, since).states.items()}
 
     def fetch_message_ids(self, uids: Iterable[int]) -> dict[int, bytes]:
         """Fetch the raw Message-ID header field of each message, b"" where it has none."""
@@ -256,8 +212,8 @@ class ImapConnection:
         key = b"BODY[HEADER.FIELDS (MESSAGE-ID)]"
         for sequence in uidset.sets(wanted):
             with self._call():
-                answer = self._wire.fetch_set(sequence, ("BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]",))
-                for uid, item in answer.items():
+                data = self._wire._fetch_data(sequence, ("BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]",))
+                for uid, item in answers.items(data).items():
                     if uid in wanted and isinstance(item.get(key), bytes):
                         out[uid] = item[key]
         return out
@@ -286,7 +242,7 @@ class ImapConnection:
             with self._call():
                 try:
                     answer = self._wire.fetch_bodies(sequence)
-                except _MALFORMED:
+                except answers.MALFORMED:
                     malformed = True
             if malformed and len(part) == 1:
                 yield Unfetchable(part[0], "malformed")
@@ -299,7 +255,10 @@ class ImapConnection:
                 for uid in sorted(answer, reverse=True):
                     raw = answer.pop(uid)
                     if uid in asked:
-                        yield RemoteMessage(uid, meta[uid].flags, meta[uid].internal_date, raw)
+                        about = meta[uid]
+                        yield RemoteMessage(
+                            uid, about.flags, about.internal_date, raw, about.remote_id, about.labels
+                        )  # fmt: skip
 
     def search_message_id(self, folder: str, message_id: str) -> list[int]:
         """Return the UIDs in `folder` whose Message-ID header holds `message_id` (attacker text: F12)."""
@@ -345,7 +304,7 @@ def connect(
             with translated(spec, signing_in=True):
                 _sign_in(wire, spec.username, password)
             with translated(spec):
-                wire.capabilities()  # differs after sign-in on iCloud and others (A9 #17)
+                commands.settle_capabilities(wire)  # they differ after sign-in on iCloud and others (A9 #17)
     except BaseException:
         wire.hang_up()
         raise
@@ -354,21 +313,23 @@ def connect(
 
 def _sign_in(wire: Wire, username: str, password: str) -> None:
     """LOGIN, or SASL PLAIN for what LOGIN can't carry: imaplib sends arguments as ASCII."""
+    wire._cached_capabilities = None
+    wire._imap.untagged_responses.pop("CAPABILITY", None)  # what was said before sign-in; the answer may bring its own
     if username.isascii() and password.isascii():
         wire.login(username, password)
     else:
         wire.plain_login(username, password)
-    wire._cached_capabilities = None
-    wire._imap.untagged_responses.pop("CAPABILITY", None)
     wire._imap.untagged_responses.pop("OK", None)
 
 
 __all__ = [
+    "Changes",
     "FolderStatus",
     "ImapConnection",
     "RemoteFolder",
     "RemoteMessage",
     "RemoteMeta",
+    "State",
     "Unfetchable",
     "connect",
     "encode_folder",

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from mailcrm.services.mail.imap.listing import FolderStatus
+
 FolderRole = Literal["inbox", "sent", "drafts", "archive", "all", "junk", "trash"]
 
 _ATTRIBUTES: dict[str, FolderRole] = {
@@ -150,13 +152,15 @@ _PREFIXES = ("inbox", "[gmail]", "[imap]", "[google mail]")
 class RemoteFolder:
     """A folder as the server lists it; RFC 3501 calls it a mailbox.
 
-    `name` is decoded for people and is what the other calls take; `delimiter` is None in flat namespaces.
+    `name` is decoded for people and is what the other calls take; `delimiter` is None in flat namespaces. `status` is
+    there when the server told it with the listing.
     """
 
     name: str
     delimiter: str | None
     role: FolderRole | None
     selectable: bool
+    status: FolderStatus | None = None
 
 
 def _plain_name(name: str, delimiter: str | None) -> str:

@@ -32,7 +32,7 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.response_parser import parse_fetch_response
 
 from mailcrm.errors import TransientError, UserError
-from mailcrm.services.mail.imap import answers
+from mailcrm.services.mail.imap import answers, names
 from mailcrm.services.mail.providers import hosts
 from mailcrm.services.mail.providers.tls import shared_context
 from mailcrm.services.mail.providers.values import ServerSpec
@@ -77,6 +77,7 @@ class _Guarded:
 
     _seen_bytes = 0
     _seen_items = 0
+    _greeted = False
 
     def open(self, *args: Any, **kwargs: Any) -> None:
         super().open(*args, **kwargs)  # type: ignore[misc]
@@ -86,6 +87,20 @@ class _Guarded:
         """Read in large pieces: each read gives the interpreter away, and a busy thread keeps it for 5 ms."""
         if sys.version_info < (3, 14):  # from there on `file` can't be set
             self.file = self.sock.makefile("rb", BUFFER)  # type: ignore[attr-defined]
+
+    def _get_capabilities(self) -> None:
+        """Believe the greeting's own list where it brings one (RFC 3501 §7.1), else ask; after STARTTLS neither.
+
+        What was said in clear is not to be believed, and what is offered before sign-in is hardly used.
+        """
+        told = self.untagged_responses.pop("CAPABILITY", None)  # type: ignore[attr-defined]
+        if self._greeted:
+            return
+        self._greeted = True
+        if told:
+            self.capabilities = tuple(str(told[-1], "ascii", "replace").upper().split())
+        else:
+            super()._get_capabilities()  # type: ignore[misc]
 
     def _command(self, name: str, *args: Any) -> Any:
         for arg in args:
@@ -168,6 +183,11 @@ class Wire(imapclient.IMAPClient):
         self._opener = opener or self._dial
         self._hung_up = False
         self.raw_socket: socket.socket | None = None
+        #: What ENABLE was asked for, and what the server confirmed (RFC 5161).
+        self.asked: set[str] = set()
+        self.enabled: set[str] = set()
+        #: Words that this server refused once.
+        self.plain_list = self.plain_examine = False
 
     def greet(self) -> None:
         """Connect and read the greeting; for STARTTLS also upgrade. Nobody is signed in yet."""
@@ -184,7 +204,6 @@ class Wire(imapclient.IMAPClient):
             raise ProtocolError("PREAUTH greeting")
         if self._spec.security == "starttls":
             self.starttls(self._context)
-            self.capabilities()  # what was said in clear is not to be believed
 
     def _create_IMAP4(self) -> Any:  # noqa: N802  # IMAPClient's name
         return (_Tls if self.ssl else _Plain)(self.host, self.port, self._open)
@@ -222,6 +241,14 @@ class Wire(imapclient.IMAPClient):
         self._cached_capabilities = None
         return answer
 
+    def raw_name(self, name: str) -> bytes:
+        """Return the bytes that this server knows a folder by."""
+        return names.encode(name, utf8="UTF8=ACCEPT" in self.enabled)
+
+    def _normalise_folder(self, folder_name: str | bytes) -> bytes:
+        raw = self.raw_name(folder_name) if isinstance(folder_name, str) else folder_name
+        return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
     def hang_up(self) -> None:
         """Close the socket without another word; for connections whose state is not known. From any thread."""
         self._hung_up = True
@@ -253,15 +280,32 @@ class Wire(imapclient.IMAPClient):
         found = ((uid, item.get(b"BODY[]")) for uid, item in slow.items())
         return {uid: body for uid, body in found if isinstance(body, bytes)}
 
-    def fetch_metas(self, sequence_set: str) -> dict[int, tuple[Any, Any, Any]]:
-        """UID FETCH (FLAGS, INTERNALDATE, RFC822.SIZE); None stands for what the answer lacks."""
-        data = self._fetch_data(sequence_set, ("FLAGS", "INTERNALDATE", "RFC822.SIZE"))
+    def fetch_metas(self, sequence_set: str) -> dict[int, tuple[Any, Any, Any, str | None, Any]]:
+        """UID FETCH (FLAGS, INTERNALDATE, RFC822.SIZE, the server's own id, Gmail's labels); None for what is not said.
+
+        An answer that can't be read is left out: its message stays pending.
+        """
+        wanted = ["FLAGS", "INTERNALDATE", "RFC822.SIZE"]
+        if self.has_capability("X-GM-EXT-1"):
+            wanted += ["X-GM-MSGID", "X-GM-LABELS"]
+        elif self.has_capability("OBJECTID"):
+            wanted += ["EMAILID"]
+        data = self._fetch_data(sequence_set, wanted)
         fast = answers.metas(data)
         if fast is not None:
-            return dict(fast)
-        slow = parse_fetch_response(data, self.normalise_times, True)
+            return {
+                uid: (flags, when, size, f"emailid:{named}" if named else None, None)
+                for uid, (flags, when, size, named) in fast.items()
+            }
         return {
-            uid: (item.get(b"FLAGS"), item.get(b"INTERNALDATE"), item.get(b"RFC822.SIZE")) for uid, item in slow.items()
+            uid: (
+                item.get(b"FLAGS"),
+                item.get(b"INTERNALDATE"),
+                answers.size_of(item.get(b"RFC822.SIZE")),
+                answers.identity(item),
+                item.get(b"X-GM-LABELS"),
+            )
+            for uid, item in answers.items(data).items()
         }
 
     def _fetch_data(self, sequence_set: str, items: Sequence[str], modifiers: str = "") -> list[Any]:

@@ -9,13 +9,14 @@ No network, no parsing: `engine.py` and `fetch.py` bring the values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
+from mailcrm import __version__
 from mailcrm.models import (
     Folder,
     Mailbox,
@@ -65,12 +66,13 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """A message for the quarantine; `sha` None when its bytes could not be had."""
+    """A message for the quarantine; `reason` a code of errors.SENTENCES, `sha` None when its bytes could not be had."""
 
     uid: int
     reason: str
     sha: str | None = None
     size: int = 0
+    params: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def save_folders(session: Session, mailbox_id: int, listed: Sequence[RemoteFolde
     known = {folder.name: folder for folder in session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id))}
     everything = session.exec(select(Mailbox.sync_all).where(Mailbox.id == mailbox_id)).one()
     names: set[str] = set()
+    back: list[int] = []
+    lost: list[int] = []
     for remote in listed:
         if not _storable(remote.name):
             continue
@@ -97,6 +101,8 @@ def save_folders(session: Session, mailbox_id: int, listed: Sequence[RemoteFolde
             role = remote.role or "other"
             chosen = role not in NOT_SYNCED and everything  # where folders were chosen, a new one waits to be (M14)
             folder = Folder(mailbox_id=mailbox_id, name=remote.name, chosen=chosen)
+        elif folder.gone_at is not None:
+            back.append(folder.id or 0)
         folder.role, folder.delimiter = remote.role or "other", remote.delimiter or ""
         folder.selectable, folder.gone_at = remote.selectable, None
         session.add(folder)
@@ -104,8 +110,31 @@ def save_folders(session: Session, mailbox_id: int, listed: Sequence[RemoteFolde
         for name, folder in known.items():
             if name not in names and folder.gone_at is None:
                 folder.gone_at = now
+                lost.append(folder.id or 0)
                 session.add(folder)
     session.flush()
+    _follow_folders(session, lost, back)
+
+
+def _follow_folders(session: Session, lost: Sequence[int], back: Sequence[int]) -> None:
+    """Mark what only lost folders had as gone, and what came back with its folder as there.
+
+    The places of a lost folder stay: a listing may have left it out, and then nothing is to be fetched again.
+    """
+    if lost:
+        mark_gone(
+            session,
+            session.exec(select(MessageLocation.message_id).where(col(MessageLocation.folder_id).in_(lost))).all(),
+        )
+    if back:
+        here = select(MessageLocation.message_id).where(col(MessageLocation.folder_id).in_(back))
+        run(
+            session,
+            update(Message)
+            .where(col(Message.id).in_(here), col(Message.gone_at).is_not(None))
+            .values(gone_at=None)
+            .execution_options(synchronize_session=False),
+        )
 
 
 def _storable(text: str) -> bool:
@@ -190,7 +219,11 @@ def forget(session: Session, folder_id: int, uids: Iterable[int]) -> None:
 def mark_gone(session: Session, message_ids: Iterable[int]) -> None:
     """Note which of these messages no folder has any more."""
     for part in chunks(sorted(set(message_ids))):
-        located = select(MessageLocation.message_id).where(col(MessageLocation.message_id).in_(part))
+        located = (
+            select(MessageLocation.message_id)
+            .join(Folder, col(Folder.id) == col(MessageLocation.folder_id))
+            .where(col(MessageLocation.message_id).in_(part), col(Folder.gone_at).is_(None))
+        )
         run(
             session,
             update(Message)
@@ -339,8 +372,8 @@ def _save_others(session: Session, folder: Folder, outcomes: Sequence[Outcome]) 
         session.connection().execute(
             table_of(Quarantined).insert(),
             [
-                {"folder_id": folder.id, "uid": o.uid, "blob_sha": o.sha, "reason": o.reason[:500], "tries": 1,
-                 "created_at": now, "tried_at": now}
+                {"folder_id": folder.id, "uid": o.uid, "blob_sha": o.sha, "reason": o.reason[:500],
+                 "reason_params": dict(o.params), "version": __version__, "tries": 1, "created_at": now, "tried_at": now}
                 for o in poison
             ],
         )  # fmt: skip

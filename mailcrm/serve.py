@@ -1,4 +1,4 @@
-"""`serve`: migrates, builds, then keeps the web process, the worker and the demo's mail servers running.
+"""`serve`: migrates, builds, then keeps the web process, the worker, the watcher and the demo's mail servers running.
 
      prepare ──▶ start children ──▶ watch ──signal──▶ SIGTERM ──8 s──▶ SIGKILL ──▶ done
                         ▲             │ a child died
@@ -50,6 +50,7 @@ class Child:
 
     name: str
     runs: str
+    extra: dict[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = 0
@@ -60,7 +61,7 @@ class Child:
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mailcrm.processes", self.runs],
-            env=env, cwd=build.ROOT, stdin=subprocess.DEVNULL, start_new_session=True,
+            env=env | self.extra, cwd=build.ROOT, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
     def watch(self, env: dict[str, str]) -> None:
@@ -158,6 +159,7 @@ def _supervise(settings: Config, host: str, port: int) -> None:
     children = [Child("web", "web")]
     if settings.worker == "embedded":
         children.append(Child("worker", "worker"))
+        children.append(watcher())
     demo_server = Child("demo mail server", "demo-server")
     threading.Thread(target=_announce, args=(host, port, stop), daemon=True).start()
     try:
@@ -170,6 +172,23 @@ def _supervise(settings: Config, host: str, port: int) -> None:
     finally:
         print("\nStopping …", flush=True)
         _stop(children)
+
+
+def watcher() -> Child:
+    """The process that holds IDLE on every mailbox. Where several are started, one works and the others stand by."""
+    return Child("watcher", "watcher", {"MALLOC_ARENA_MAX": "2"})  # thousands of small buffers from few threads
+
+
+def keep_watcher() -> None:
+    """Keep a watcher beside this process (a worker that was started by hand); it ends with it."""
+    child, env = watcher(), os.environ | {PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+
+    def keep() -> None:
+        while True:
+            child.watch(env)
+            time.sleep(WATCH_S)
+
+    threading.Thread(target=keep, name="watcher", daemon=True).start()
 
 
 def _stop(children: list[Child]) -> None:

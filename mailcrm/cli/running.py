@@ -31,11 +31,14 @@ def serve(
 
 
 def worker() -> None:
-    """Run the worker alone; as many as needed may run."""
+    """Run the worker and a watcher for new mail; as many as needed may run, of the watchers one works."""
+    from mailcrm import serve as supervisor
     from mailcrm.services.jobs import worker as jobs
 
     logs.setup("worker")
     parent.end_with_parent()
+    db.check_not_newer()
+    supervisor.keep_watcher()
     jobs.run()
 
 

@@ -74,7 +74,10 @@ def _huey(url: str, name: str) -> Huey:
     options: dict[str, Any] = {"name": f"mailcrm-{name}", "results": False, "utc": True}
     scheme = urlsplit(url).scheme
     if scheme == "sqlite" and url.startswith("sqlite:///"):
-        return SqliteHuey(filename=url.removeprefix("sqlite:///"), timeout=15, **options)
+        made = SqliteHuey(filename=url.removeprefix("sqlite:///"), timeout=15, **options)
+        storage: Any = made.storage
+        storage.conn.execute("PRAGMA synchronous=NORMAL")  # a wake-up may be lost; waiting for the disk costs 2 ms
+        return made
     if scheme in ("redis", "rediss"):
         return RedisHuey(url=url, **options)
     if scheme in ("postgresql", "postgresql+psycopg"):

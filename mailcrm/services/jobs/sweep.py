@@ -18,10 +18,16 @@ from mailcrm.models import Mailbox, Message, Outbox, utcnow
 from mailcrm.services import live
 from mailcrm.services.db import reading
 from mailcrm.services.jobs import queue
+from mailcrm.services.mail.providers import pace
+from mailcrm.services.mail.watch import TRUST
 from mailcrm.services.mail.writeback import queue as writeback
+from mailcrm.services.rows import pick, rows
 
 EVERY_S = 2.0
-POLL = timedelta(seconds=30)  # how often an idle mailbox is looked at
+POLL = timedelta(seconds=30)  # how often a mailbox is looked at that nobody watches, unless its provider bears less
+LATEST = timedelta(minutes=5)  # no provider's safety pass is later than that (providers/pace.py)
+SOONEST = timedelta(minutes=3)  # and none is sooner
+QUEUED_MOST = 50  # syncs that wait in the queue; the rest stays in rows, so that a push does not wait behind a poll
 FORGET_S = 60.0
 TIDY_S = 60.0
 
@@ -51,29 +57,62 @@ def sweep(*, starting: bool = False) -> int:
             if session.exec(select(model.id).where(is_due).limit(1)).first() is not None:
                 jobs.append((job, {}))
     _tidy()
-    return sum(_enqueue_once(job, args) for job, args in jobs)
+    room, sent = _room(), 0
+    for job, args in jobs:
+        if job == "sync_mailbox" and room <= 0:
+            continue
+        done = _enqueue_once(job, args)
+        sent += done
+        room -= done and job == "sync_mailbox"
+    return sent
 
 
 def due_mailboxes(session: Session, now: datetime, *, starting: bool = False) -> list[int]:
-    """Ids of the mailboxes that want a sync, the longest unseen first.
+    """Ids of the mailboxes that want a sync: those asked for first, then the longest unseen.
 
-    Asked for since the last pass, due after a failure's back-off (`next_try_at`), or not looked at for `POLL`; paused
-    ones and those that need their user never are, and one under lease is somebody's already.
+    Asked for (a request stands until a pass began after it), due after a failure's back-off (`next_try_at`), or not
+    looked at for as long as its provider's pace says: `safety_s` where the watcher proved lately that it watches,
+    else `POLL`. Paused ones and those that need their user never are, and one under lease is somebody's already.
     """
     waits = and_(col(Mailbox.next_try_at).is_not(None), col(Mailbox.next_try_at) > now)
-    stale = or_(col(Mailbox.last_success_at).is_(None), col(Mailbox.last_success_at) <= now - POLL)
+    asked = col(Mailbox.sync_requested_at).is_not(None)
+    watched = and_(col(Mailbox.watch) != "", col(Mailbox.watched_at) > now - TRUST)
+    unseen = or_(
+        col(Mailbox.last_success_at).is_(None),
+        col(Mailbox.last_success_at) <= now - LATEST,
+        and_(~watched, col(Mailbox.last_success_at) <= now - POLL),
+    )
+    some_providers = and_(watched, col(Mailbox.last_success_at) <= now - SOONEST)
     query = (
-        select(Mailbox.id)
+        pick(Mailbox.id, Mailbox.imap_host, Mailbox.last_success_at, asked, watched)
         .where(
-            Mailbox.status == "active",
+            col(Mailbox.status) == "active",
             or_(col(Mailbox.lease_until).is_(None), col(Mailbox.lease_until) <= now, literal(starting)),
             ~waits,
-            # A pass that could not finish leaves the request standing; the next one comes with the poll.
-            or_(col(Mailbox.sync_requested_at) > col(Mailbox.last_success_at), stale),
+            or_(asked, unseen, some_providers),
         )
-        .order_by(col(Mailbox.last_success_at).asc().nulls_first(), col(Mailbox.id))
+        .order_by(asked.desc(), col(Mailbox.last_success_at).asc().nulls_first(), col(Mailbox.id))
     )
-    return [mailbox_id for mailbox_id in session.exec(query) if mailbox_id is not None]
+    return [
+        mailbox_id
+        for mailbox_id, host, seen, is_asked, is_watched in rows(session, query)
+        if is_asked or seen is None or seen <= now - _patience(host, is_watched)
+    ]
+
+
+def _patience(host: str, is_watched: bool) -> timedelta:
+    borne = pace.of_host(host)
+    if is_watched:
+        return timedelta(seconds=borne.safety_s)
+    return POLL if borne.watch else timedelta(seconds=borne.poll_s)
+
+
+def _room() -> int:
+    """How many syncs may be put into the queue now."""
+    try:
+        return max(0, QUEUED_MOST - queue.waiting()["sync"])
+    except Exception:  # any backend's error: enqueueing logs it
+        return QUEUED_MOST
 
 
 def outbox_due(now: datetime) -> ColumnElement[bool]:

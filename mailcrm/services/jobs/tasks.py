@@ -12,20 +12,43 @@ from collections.abc import Callable
 import structlog
 
 from mailcrm.errors import MailcrmError, NotFound
+from mailcrm.services.jobs import queue
+from mailcrm.services.jobs.turns import Turns
 
+SYNC_THREADS = 32  # nearly all of them wait for servers; how many work is decided by turns.py
 SYNC_BUDGET_S = 120.0  # then another mailbox has its turn; what is left is asked for again
 BATCH = 50  # rows taken by one run of a quick job; what is left is found by the next sweep
 
 log = structlog.get_logger()
 #: Set when the process stops: long verbs may look at it between batches.
 stopping = threading.Event()
+TURNS = Turns(SYNC_THREADS)
+
+
+def stop() -> None:
+    """The process stops: long verbs end after the batch in hand."""
+    stopping.set()
+    TURNS.close()
 
 
 def sync_mailbox(mailbox_id: int) -> None:
-    """Sync one mailbox; returns at once when another worker has its lease."""
-    from mailcrm.services.mail.sync import engine
+    """Sync one mailbox; returns at once when another worker has its lease, or its like have enough threads.
 
-    engine.sync_mailbox(mailbox_id, budget=SYNC_BUDGET_S, should_stop=stopping.is_set)
+    What was asked for while the pass ran is asked for again at its end, and a pass that was cut goes to the end of
+    the queue.
+    """
+    from mailcrm.services.mail.sync import engine, outcome
+
+    host, suspect = outcome.standing(mailbox_id)
+    turn = TURNS.enter(host, suspect=suspect)
+    if turn is None:
+        return
+    try:
+        report = engine.sync_mailbox(mailbox_id, budget=SYNC_BUDGET_S, should_stop=turn.is_over)
+    finally:
+        turn.leave()
+    if not report.busy and not stopping.is_set() and outcome.is_wanted(mailbox_id):
+        queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
 
 
 def write_back(mailbox_id: int) -> None:

@@ -1,7 +1,8 @@
-"""The worker process: Huey consumers for both lanes, and the sweep. Run as many as needed.
+"""The worker process: both lanes of the queue, and the sweep. Run as many as needed.
 
-Mailboxes sync side by side, one thread each (sharding by mailbox: decision 6); quick jobs have threads of their own.
-A stop lets running jobs finish for `STOP_S`, then goes: leases run out, and rows say what was left.
+Mailboxes sync side by side, one thread each (sharding by mailbox: decision 6). There are many threads because most of
+a sync is waiting for a server, and some servers hang; who of them may work is decided by `turns.py`. Quick jobs have
+threads of their own. A stop lets running jobs finish for `STOP_S`, then goes: leases run out, and rows say what was left.
 """
 
 from __future__ import annotations
@@ -10,27 +11,18 @@ import os
 import signal
 import threading
 import time
-from typing import Any
 
 import structlog
-from huey.consumer import Consumer  # pyright: ignore[reportMissingTypeStubs]
 
 from mailcrm.services import db
 from mailcrm.services.jobs import queue, sweep, tasks
+from mailcrm.services.jobs.lanes import Lane
 
-SYNC_THREADS = 4
+SYNC_THREADS = tasks.SYNC_THREADS
 QUICK_THREADS = 3
 STOP_S = 6.0
-QUEUE_POLL_S = 0.5  # SQLite has no blocking read; this bounds how long a sent mail waits for its worker
 
 log = structlog.get_logger()
-
-
-class LaneConsumer(Consumer):
-    """A consumer that leaves the process's signals alone: two of them share it."""
-
-    def _set_signal_handlers(self) -> None:
-        pass
 
 
 def run() -> None:
@@ -40,35 +32,20 @@ def run() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
-    consumers = [_consumer("sync", SYNC_THREADS), _consumer("quick", QUICK_THREADS)]
-    for consumer in consumers:
-        consumer.start()
+    lanes = [Lane("sync", SYNC_THREADS, tasks.run), Lane("quick", QUICK_THREADS, tasks.run)]
+    for lane in lanes:
+        lane.start()
     sweeper = threading.Thread(target=_sweep_until, args=(stop,), name="sweep", daemon=True)
     sweeper.start()
     log.info("worker started", sync_threads=SYNC_THREADS, quick_threads=QUICK_THREADS)
     stop.wait()
-    tasks.stopping.set()
-    for consumer in consumers:
-        consumer.stop_flag.set()
+    tasks.stop()
+    for lane in lanes:
+        lane.stop()
     deadline = time.monotonic() + STOP_S
-    threads = [thread for consumer in consumers for _, thread in consumer.worker_threads]
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    left = sum(thread.is_alive() for thread in threads)
+    left = sum(lane.join(deadline - time.monotonic()) for lane in lanes)
     log.info("worker stopped", jobs_left=left)
     os._exit(0)  # a thread that waits for a server must not hold the process up
-
-
-def _consumer(lane: str, threads: int) -> Any:
-    return LaneConsumer(
-        queue.lane(lane),
-        workers=threads,
-        periodic=False,
-        initial_delay=0.1,
-        backoff=1.15,
-        max_delay=QUEUE_POLL_S,
-        check_worker_health=False,
-    )
 
 
 def _sweep_until(stop: threading.Event) -> None:

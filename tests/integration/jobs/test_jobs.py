@@ -133,13 +133,52 @@ def test_which_mailboxes_are_due(db: str) -> None:
     assert due(last_success_at=ago)
     assert not due(last_success_at=just)
     assert due(last_success_at=just, sync_requested_at=now)
-    assert not due(last_success_at=just, sync_requested_at=ago)  # a pass that could not finish: not in a circle
+    assert due(last_success_at=just, sync_requested_at=ago)  # asked for while the last pass ran
     assert not due(next_try_at=soon)
     assert due(next_try_at=ago)
     assert not due(status="paused")
     assert not due(status="needs_reconnect")
     assert not due(lease_owner="w", lease_until=soon)
     assert due(lease_owner="w", lease_until=ago)
+
+
+def test_a_watched_mailbox_is_looked_at_less_often(db: str) -> None:
+    """IDLE does not tell everything (sync.md A1), so it still is; a watcher that died is not believed."""
+    now = utcnow()
+    minute, long_ago = now - timedelta(minutes=1), now - timedelta(minutes=6)
+    watched: dict[str, Any] = {"watch": "idle", "watched_at": minute}
+    assert due(last_success_at=minute)
+    assert not due(last_success_at=minute, **watched)
+    assert not due(last_success_at=now - timedelta(minutes=4), **watched)
+    assert due(last_success_at=long_ago, **watched)
+    assert due(last_success_at=minute, watch="idle", watched_at=now - timedelta(minutes=20))
+    assert due(last_success_at=minute, watch="", watched_at=minute)
+    assert due(last_success_at=minute, sync_requested_at=minute, **watched)
+    office = {"imap_host": "outlook.office365.com"} | watched  # without CONDSTORE flags are seen by passes alone
+    assert due(last_success_at=now - timedelta(minutes=4), **office)
+    assert not due(last_success_at=minute, imap_host="imap.mail.yahoo.com")
+    assert due(last_success_at=now - timedelta(seconds=91), imap_host="imap.mail.yahoo.com")
+
+
+def test_who_was_asked_for_comes_first(db: str) -> None:
+    now = utcnow()
+    a_mailbox(a_user())
+    asked = a_mailbox(a_user(), last_success_at=now, sync_requested_at=now)
+    with reading() as session:
+        assert sweep.due_mailboxes(session, now)[0] == asked
+
+
+def test_polls_do_not_fill_the_queue(db: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A push would wait behind thousands of them."""
+    use(monkeypatch, tmp_path, f"sqlite:///{tmp_path / 'queue.sqlite3'}")
+    monkeypatch.setattr(sweep, "QUEUED_MOST", 3)
+    for _ in range(5):
+        a_mailbox(a_user())
+    assert sweep.sweep() == 3
+    assert sweep.sweep() == 0
+    take("sync")
+    assert sweep.sweep() == 1
+    config.reset()
 
 
 def test_a_starting_worker_does_not_wait_for_a_dead_ones_lease(db: str) -> None:

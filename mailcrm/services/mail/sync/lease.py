@@ -1,25 +1,41 @@
-"""One worker at a time for a mailbox: a lease in its row, taken by compare-and-set and renewed with every batch.
+"""One worker at a time for a mailbox: a lease in its row, taken by compare-and-set and renewed by a heartbeat.
+
+     free ──acquire──▶ held ──heartbeat every `BEAT_S`──▶ held ──finish──▶ free
+                        │ the process died, or nothing was written for `HUNG_S`
+                        └──▶ runs out ──acquire──▶ somebody else's; the old owner writes nothing more
 
 Every transaction of a pass renews the lease as its fence: a worker that was thought dead and comes back writes
-nothing (`LeaseLost`). An owner that died on this machine is recognised by its process id, so that a restart after a
-crash need not wait for the lease to run out.
+nothing (`LeaseLost`). Between them the heartbeat does, so that a batch may take longer than the lease. An owner that
+died on this machine is recognised by its process id, so that a restart after a crash need not wait for the lease to
+run out.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import structlog
 from sqlalchemy import update
 from sqlmodel import Session, col, or_, select
 
 from mailcrm.models import Mailbox
+from mailcrm.models.base import utcnow
 from mailcrm.services.db import transaction
 from mailcrm.services.rows import run
 
-LEASE = timedelta(seconds=150)  # longer than one read from a slow server (90 s) and the store after it
+LEASE = timedelta(seconds=90)
+BEAT_S = 20.0  # three of them may fail, on a database that is locked for 15 s each
+HUNG_S = 15 * 60.0  # a pass that wrote nothing for so long is given up: one batch is 8 MB at most
+
+log = structlog.get_logger()
+_fenced: dict[str, float] = {}  # when each pass of this process last wrote
 
 
 class LeaseLost(Exception):
@@ -59,6 +75,42 @@ def renew(session: Session, mailbox_id: int, owner: str, now: datetime) -> None:
     )
     if kept.rowcount != 1:
         raise LeaseLost(owner)
+    if owner in _fenced:
+        _fenced[owner] = time.monotonic()
+
+
+@contextmanager
+def heartbeat(mailbox_id: int, owner: str) -> Generator[None]:
+    """Keep the lease while the block runs; stop when it was lost, or when the block seems to hang."""
+    over = threading.Event()
+    _fenced[owner] = time.monotonic()
+    thread = threading.Thread(target=_beat, args=(mailbox_id, owner, over), name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        _fenced.pop(owner, None)
+
+
+def _beat(mailbox_id: int, owner: str, over: threading.Event) -> None:
+    while not over.wait(BEAT_S):
+        wrote = _fenced.get(owner)
+        if wrote is None or time.monotonic() - wrote > HUNG_S:
+            return
+        try:
+            with transaction() as session:
+                kept = run(
+                    session,
+                    update(Mailbox)
+                    .where(col(Mailbox.id) == mailbox_id, col(Mailbox.lease_owner) == owner)
+                    .values(lease_until=utcnow() + LEASE),
+                )
+        except Exception:
+            log.exception("a lease could not be renewed; it is tried again", mailbox_id=mailbox_id)
+        else:
+            if kept.rowcount != 1:
+                return  # the fence tells the pass
 
 
 def _machine() -> str:

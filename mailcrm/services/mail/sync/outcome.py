@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
-from sqlmodel import select
+from sqlmodel import col, select
 
-from mailcrm.errors import MailcrmError, NeedsReconnect, TransientError
+from mailcrm.errors import MailcrmError, NeedsReconnect, NotFound, TransientError
 from mailcrm.models import Folder, Mailbox
 from mailcrm.models.base import utcnow
 from mailcrm.services import live
-from mailcrm.services.db import analyze, transaction
+from mailcrm.services.db import analyze, reading, transaction
 from mailcrm.services.mail.sync import lease
 from mailcrm.services.notifications import notify
 
@@ -81,6 +81,27 @@ def finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -
     if first and not report.busy:
         with suppress(OperationalError):  # a busy database: its plans get better another time
             analyze()
+
+
+def standing(mailbox_id: int) -> tuple[str, bool]:
+    """Return a mailbox's host, and whether its last pass failed. Raises NotFound."""
+    with reading() as session:
+        found = session.exec(select(Mailbox.imap_host, Mailbox.failures).where(Mailbox.id == mailbox_id)).first()
+    if found is None:
+        raise NotFound
+    return found[0], found[1] > 0
+
+
+def is_wanted(mailbox_id: int) -> bool:
+    """Whether a sync was asked for that no pass has begun after."""
+    with reading() as session:
+        asked = select(Mailbox.id).where(
+            Mailbox.id == mailbox_id,
+            Mailbox.status == "active",
+            col(Mailbox.sync_requested_at).is_not(None),
+            col(Mailbox.next_try_at).is_(None),
+        )
+        return session.exec(asked).first() is not None
 
 
 def _record_failure(mailbox: Mailbox, error: MailcrmError, now: datetime) -> None:

@@ -11,20 +11,17 @@ import queue as queues
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 
 import structlog
 
 from mailcrm.models.base import utcnow
 from mailcrm.services import live
-from mailcrm.services.mail.watch import rows
+from mailcrm.services.mail.watch import ALIVE, rows
 from mailcrm.services.mail.watch.rows import Target
 
 LOOK_S = 1.0  # between two looks at the hints
 READ_ALL_S = 30.0  # hints may have been swept while this process slept
 NOTE_S = 1.0  # between two writings of how mailboxes are watched
-ALIVE = timedelta(minutes=5)  # how old a proof of life in a row gets
-TRUST = timedelta(minutes=12)  # who reads the rows believes one this old; then the watcher is taken for dead
 HELD_S = 5.0
 
 log = structlog.get_logger()

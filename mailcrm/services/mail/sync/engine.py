@@ -88,7 +88,8 @@ def sync_mailbox(
         return report
     try:
         access = credentials(mailbox_id)
-        _Pass(mailbox_id, owner, access, report, budget, limits, progress, should_stop, dial or dial_out).run()
+        with lease.heartbeat(mailbox_id, owner):
+            _Pass(mailbox_id, owner, access, report, budget, limits, progress, should_stop, dial or dial_out).run()
     except lease.LeaseLost:
         report.busy = True
         return report

@@ -68,7 +68,7 @@ def steps(cursor: Cursor, server: Server, now: datetime) -> tuple[Step, ...]:
         return (Remap(),)
     out: list[Step] = []
     end = end_of(server)
-    if end >= cursor.uidnext and not (server.uidnext == 0 and server.exists == cursor.known):
+    if end >= cursor.uidnext:  # a server that doesn't tell UIDNEXT is asked each time: an equal count proves nothing
         out.append(ListNew(cursor.uidnext, end))
     elif server.exists != cursor.known:
         out.append(Compare(end))

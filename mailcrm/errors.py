@@ -30,6 +30,9 @@ SENTENCES: dict[str, str] = {
     "input.invalid": "“{value}” doesn’t fit {field}. Change it and try again.",
     "input.missing": "{field} is empty. Fill it in and try again.",
     "input.too_long": "{field} is longer than {most} characters. Shorten it and try again.",
+    "thread.nothing_left": "Nothing would be left of the conversation. Choose a later message to split from.",
+    "thread.same": "That is this conversation itself. Choose another one.",
+    "thread.too_long": "Together the conversations have more than {most} messages. Leave them apart.",
     "secret.unreadable": "The stored password can’t be read with this server’s key. Enter it again.",
     "database.newer": "The database was made by a newer mailcrm ({found}). Install that version, or restore an older backup.",
 }
@@ -221,5 +224,23 @@ SENTENCES.update(
         "writeback.copy_lost": "The copy in “{folder}” can’t be found, so the original was left where it is. "
         "Look at both, then try again.",
         "writeback.broke": "Writing to the mailbox failed on our side. It will be tried again; the server’s log says why.",
+    }
+)
+
+# Why a message was set aside (services/mail/quarantine.py, parse/, sync/fetch.py).
+SENTENCES.update(
+    {
+        "quarantine.not_handed_out": "The server lists this email but does not hand it out.",
+        "quarantine.malformed": "The server’s answer for this email could not be read.",
+        "quarantine.empty": "The server sent an empty email.",
+        "quarantine.database": "The database does not take this email.",
+        "quarantine.broke": "Reading this email failed ({kind}).",
+        "quarantine.unreadable": "No reader understands this email ({kind}).",
+        "quarantine.nested": "This email is nested too deeply.",
+        "quarantine.deeper": "This email is nested deeper than {most} levels.",
+        "quarantine.parts": "This email has too many parts.",
+        "quarantine.more_parts": "This email has more than {most} parts.",
+        "quarantine.too_large": "This email is larger than {most} MB.",
+        "quarantine.header": "The header of this email is longer than {most} KB.",
     }
 )

@@ -9,7 +9,7 @@ from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
 from mailcrm.services.i18n import gettext
-from mailcrm.services.mail import mailboxes, threads
+from mailcrm.services.mail import health, threads
 from mailcrm.state.i18n import I18nState
 from mailcrm.state.present import Eyes, eyes_of, initials
 from mailcrm.state.session import actor_of
@@ -61,7 +61,7 @@ class NavState(rx.State):
 
     async def _count(self, actor: Actor) -> None:
         counts = await asyncio.to_thread(threads.counts, actor)
-        status = await asyncio.to_thread(mailboxes.sync_status, actor)
+        status = await asyncio.to_thread(health.sync_status, actor)
         self.inbox, self.drafts = _some(actor, counts.inbox_unread), _some(actor, counts.drafts)
         self.outbox, self.leads = _some(actor, counts.outbox), _some(actor, counts.leads)
         self.sync_kind, self.sync_text = status.kind, sync_text(status, eyes_of(actor))

@@ -14,7 +14,7 @@ from mailcrm.errors import MailcrmError, NotFound
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.i18n import gettext, ngettext
-from mailcrm.services.mail import mailboxes
+from mailcrm.services.mail import health, mailboxes
 from mailcrm.services.mail.sync import ledger
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.nav import NavState
@@ -176,7 +176,7 @@ class MailboxesState(rx.State):
         eyes = eyes_of(actor)
         try:
             found = await asyncio.to_thread(mailboxes.list_mailboxes, actor)
-            status = await asyncio.to_thread(mailboxes.sync_status, actor)
+            status = await asyncio.to_thread(health.sync_status, actor)
             self.rows = [_row(each, eyes, syncing=status.kind == "syncing" and len(found) == 1) for each in found]
             wanted = wanted or self.chosen.id
             self.chosen = next(

@@ -1,6 +1,7 @@
 """Persons: somebody outside the workspace, with addresses that mail is linked by (M02, M27).
 
-A new address lets the linking rules look again at all mail that carries it. Consent is the tracking consent (T09).
+A new address lets the linking rules look again at all mail that carries it, and mailboxes that store only contacts
+fetch its earlier mail (settled question 9). Consent is the tracking consent (T09).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mailcrm.services.crm.linking import pending
 from mailcrm.services.crm.views import PeoplePage, PersonCard, PersonView
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs.queue import enqueue
+from mailcrm.services.mail import scope
 from mailcrm.services.rows import pick, rows, scalar
 
 CONSENTS = ("unknown", "granted", "refused")
@@ -68,9 +70,10 @@ def create_person(
         for position, number in enumerate(_phones(phones)):
             session.add(PersonPhone(person_id=person_id, number=number, position=position))
         again = pending.look_again(session, wanted)
+        boxes = scope.history_of(session, wanted)
         _changed(session, actor, "create", person_id)
         view = _view(session, actor, row)
-    _wake(again)
+    _wake(again, boxes)
     return view
 
 
@@ -111,7 +114,7 @@ def change_person(
 def add_address(actor: Actor, person_id: int, address: str) -> PersonView:
     """Give a person another address; mail that carries it gets linked (M27). Does nothing when they have it."""
     wanted = checks.address(address)
-    again = 0
+    again, boxes = 0, ()
     with transaction() as session:
         row = _load(session, actor, person_id)
         present = session.exec(select(PersonAddress).where(PersonAddress.person_id == person_id)).all()
@@ -119,9 +122,10 @@ def add_address(actor: Actor, person_id: int, address: str) -> PersonView:
             position = max((old.position for old in present), default=-1) + 1
             session.add(PersonAddress(person_id=person_id, address=wanted, position=position))
             again = pending.look_again(session, (wanted,))
+            boxes = scope.history_of(session, (wanted,))
             _changed(session, actor, "add_address", person_id)
         view = _view(session, actor, row)
-    _wake(again)
+    _wake(again, boxes)
     return view
 
 
@@ -153,9 +157,11 @@ def restore(actor: Actor, person_id: int) -> None:
         row.deleted_at = None
         session.add(row)
         owned = pick(PersonAddress.address).where(col(PersonAddress.person_id) == person_id)
-        again = pending.look_again(session, [found.address for found in rows(session, owned)])
+        addresses = [found.address for found in rows(session, owned)]
+        again = pending.look_again(session, addresses)
+        boxes = scope.history_of(session, addresses)
         _changed(session, actor, "restore", person_id)
-    _wake(again)
+    _wake(again, boxes)
 
 
 def find_by_address(actor: Actor, address: str) -> PersonCard | None:
@@ -179,9 +185,10 @@ def set_consent(actor: Actor, person_id: int, consent: str, source: str = "") ->
         return _view(session, actor, row)
 
 
-def _wake(again: int) -> None:
+def _wake(again: int, mailbox_ids: Sequence[int]) -> None:
     if again:
         enqueue("link_pending")
+    scope.wake(mailbox_ids)
 
 
 def _load(session: Session, actor: Actor, person_id: int) -> Person:

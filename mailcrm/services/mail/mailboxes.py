@@ -21,11 +21,7 @@ from mailcrm.models import (
     Folder,
     Mailbox,
     Message,
-    MessageLocation,
     Outbox,
-    PendingUid,
-    Quarantined,
-    SkippedUid,
     Thread,
     ThreadReference,
     utcnow,
@@ -34,12 +30,14 @@ from mailcrm.services import access, audit, crypto, i18n, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
+from mailcrm.services.mail import scope
 from mailcrm.services.mail.outbox.addresses import clean
 from mailcrm.services.mail.providers.probe import ProbeResult, ProbeStep, probe_mailbox
 from mailcrm.services.mail.providers.values import Security, ServerSpec
 from mailcrm.services.mail.writeback import queue as writeback
 
-MOST_HISTORY_DAYS = 36_500
+#: Stands for a setting that is not given, where None is a value.
+KEEP: Any = object()
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\x7f]{1,64}@[^\s@<>\x00-\x1f\x7f]{1,253}")
 
 
@@ -89,17 +87,8 @@ class MailboxView:
     imap_host: str = ""
     smtp_host: str = ""
     history_days: int | None = None
-
-
-@dataclass(frozen=True)
-class SyncStatus:
-    """The footer's words: "ok", "syncing" (done of total), "error" (with its sentence) or "none" (no mailbox)."""
-
-    kind: str
-    done: int = 0
-    total: int = 0
-    sentence: str = ""
-    last_success_at: datetime | None = None
+    contacts_only: bool = False
+    sync_all: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,7 +130,7 @@ def connect(actor: Actor, given: MailboxInput, *, probe: bool = True) -> Mailbox
     servers may still be starting.
     """
     address = _address(given.address)
-    _history(given.history_days)
+    scope.check_history(given.history_days)
     with reading() as session:
         _not_taken(session, actor, address)
     found = test_connection(actor, given) if probe else None
@@ -205,12 +194,15 @@ def change(
     write_archive: bool | None = None,
     write_delete: bool | None = None,
     hide_gone: bool | None = None,
+    history_days: int | None = KEEP,
+    contacts_only: bool | None = None,
     display_name: str | None = None,
     paused: bool | None = None,
 ) -> MailboxView:
     """Change the settings that are given. `paused=False` takes sync up again at once.
 
     A `write_…` that is switched off cancels what waits to be done on the server of that kind (M15, M16).
+    `history_days` None stores everything; what is stored is widened and narrowed by services/mail/scope.py.
     """
     if default_visibility not in (None, "private", "shared"):
         raise UserError("input.invalid", value=str(default_visibility)[:40], field="Visibility")
@@ -232,16 +224,20 @@ def change(
             if value is not None:
                 setattr(row, name, value)
         writeback.cancel_switched_off(session, row)
+        widened = history_days is not KEEP and scope.change_history(session, row, history_days)
+        if contacts_only is not None:
+            widened = scope.change_contacts_only(session, row, contacts_only) or widened
         if paused is not None and row.status != "needs_reconnect":
             row.status = "paused" if paused else "active"
             if not paused:
                 row.sync_requested_at, row.next_try_at = utcnow(), None
         session.add(row)
+        flags |= {"history_days": None if history_days is KEEP else widened, "contacts_only": contacts_only}
         changed = sorted(name for name, value in flags.items() if value is not None)
         audit.record(session, actor, "change", "mailbox", mailbox_id, fields=changed)
         live.hint(session, actor.user_id, "sync", mailbox_id)
         view = _view(row, actor)
-    if paused is False:
+    if paused is False or widened:
         queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
     return view
 
@@ -292,31 +288,6 @@ def request_sync(actor: Actor, mailbox_id: int) -> None:
         session.add(row)
         live.hint(session, actor.user_id, "sync", mailbox_id)
     queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
-
-
-def sync_status(actor: Actor) -> SyncStatus:
-    """Sum up the actor's mailboxes in one line, the worst first. Costs four small queries."""
-    with reading() as session:
-        rows = session.exec(select(Mailbox).where(access.own_mailbox(actor))).all()
-        if not rows:
-            return SyncStatus("none")
-        latest = max((row.last_success_at for row in rows if row.last_success_at), default=None)
-        for row in rows:
-            if row.error_code:
-                why = i18n.kept_sentence(row.error_code, row.error_params, actor.language)
-                return SyncStatus("error", sentence=why, last_success_at=latest)
-        mine = select(Folder.id).where(col(Folder.mailbox_id).in_([row.id for row in rows]), col(Folder.chosen).is_(True))
-        pending = session.exec(select(func.count()).select_from(PendingUid).where(col(PendingUid.folder_id).in_(mine)))
-        left = pending.one()
-        first = any(row.last_success_at is None and row.status == "active" for row in rows)
-        if left or first:
-            stored = 0
-            for model in (MessageLocation, SkippedUid, Quarantined):
-                stored += session.exec(
-                    select(func.count()).select_from(model).where(col(model.folder_id).in_(mine))
-                ).one()
-            return SyncStatus("syncing", stored, stored + left, last_success_at=latest)
-        return SyncStatus("ok", last_success_at=latest)
 
 
 def credentials(mailbox_id: int) -> Credentials:
@@ -386,11 +357,6 @@ def _address(value: str) -> str:
     return address
 
 
-def _history(days: int | None) -> None:
-    if days is not None and not 1 <= days <= MOST_HISTORY_DAYS:
-        raise UserError("mailbox.history")
-
-
 def _security(value: str) -> Security:
     if value == "ssl" or value == "starttls" or value == "none":
         return value
@@ -428,4 +394,6 @@ def _view(row: Mailbox, actor: Actor) -> MailboxView:
         imap_host=row.imap_host,
         smtp_host=row.smtp_host,
         history_days=row.history_days,
+        contacts_only=row.contacts_only,
+        sync_all=row.sync_all,
     )

@@ -12,7 +12,7 @@ from mailcrm.errors import NotFound, UserError
 from mailcrm.models import Folder, Mailbox, Message, Thread, utcnow
 from mailcrm.services import i18n
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.mail import mailboxes
+from mailcrm.services.mail import health, mailboxes
 from mailcrm.services.mail.mailboxes import MailboxInput
 from mailcrm.services.mail.sync.engine import sync_mailbox
 from mailcrm.services.mail.sync.ledger import ledger
@@ -50,9 +50,9 @@ def test_a_mailbox_that_works_is_saved_sealed_and_asked_to_sync(given: MailboxIn
     assert PASSWORD.encode() not in row.secret
     assert row.sync_requested_at is not None
     assert tuple(mailboxes.credentials(view.id)) == (given.imap, PASSWORD, given.smtp, PASSWORD)
-    assert mailboxes.sync_status(aino).kind == "syncing"
+    assert health.sync_status(aino).kind == "syncing"
     assert not sync_mailbox(view.id).error
-    assert mailboxes.sync_status(aino).kind == "ok"
+    assert health.sync_status(aino).kind == "ok"
     assert PASSWORD not in repr(given)
     assert PASSWORD not in repr(mailboxes.credentials(view.id))
 
@@ -116,7 +116,7 @@ def test_nobody_else_reaches_a_mailbox(given: MailboxInput) -> None:
         with pytest.raises(NotFound):
             call()
     assert mailboxes.list_mailboxes(boris) == ()
-    assert mailboxes.sync_status(boris).kind == "none"
+    assert health.sync_status(boris).kind == "none"
     assert len(saved()) == 1
 
 
@@ -128,7 +128,7 @@ def test_reconnecting_takes_only_a_password_that_works(given: MailboxInput) -> N
         row = session.get_one(Mailbox, view.id)
         row.status, row.error_code, row.error_params = "needs_reconnect", "imap.wrong_password", {"host": "h"}
         row.next_try_at = utcnow()
-    assert mailboxes.sync_status(aino).sentence.startswith("h did not accept")
+    assert health.sync_status(aino).sentence.startswith("h did not accept")
     with pytest.raises(UserError):
         mailboxes.reconnect(aino, view.id, "still wrong")
     assert mailboxes.get(aino, view.id).status == "needs_reconnect"
@@ -176,6 +176,6 @@ def test_a_syncs_error_is_said_in_its_readers_language(db: str) -> None:
         said = i18n.sentence_of("server.lost", language, host="imap.home.test")
         assert mailboxes.get(reader, mailbox_id).error_sentence == said
         assert mailboxes.list_mailboxes(reader)[0].error_sentence == said
-        assert mailboxes.sync_status(reader).sentence == said
+        assert health.sync_status(reader).sentence == said
         assert ledger(reader, mailbox_id)[0].error == i18n.sentence_of("sync.doubt_empty", language, folder="INBOX")
         assert ledger(reader, mailbox_id)[1].error == ""

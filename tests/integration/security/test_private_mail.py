@@ -29,7 +29,7 @@ from mailcrm.services.auth import users
 from mailcrm.services.crm import deals, leads, organizations, people, pipelines, timeline
 from mailcrm.services.crm.linking import link, panel
 from mailcrm.services.db import transaction
-from mailcrm.services.mail import mailboxes, quarantine, threads
+from mailcrm.services.mail import health, mailboxes, quarantine, threads
 from mailcrm.services.mail.outbox import draft, queue
 from mailcrm.services.tracking import report
 from tests.builders import a_deal, a_mailbox, a_message, a_person, a_user
@@ -127,7 +127,7 @@ def shown(world: dict[str, Any], viewer: Actor) -> dict[str, str]:
         "drafts": lambda: queue.list_drafts(viewer),
         "outbox": lambda: queue.list_outbox(viewer),
         "mailboxes": lambda: mailboxes.list_mailboxes(viewer),
-        "sync": lambda: mailboxes.sync_status(viewer),
+        "sync": lambda: health.sync_status(viewer),
         "quarantine": lambda: quarantine.list_quarantine(viewer),
         "marks": lambda: report.marks(viewer, world["shared"]),
         "reply": lambda: draft.new_draft(viewer, reply_to_message_id=world["shared"], mode="reply_all"),

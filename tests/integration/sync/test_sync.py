@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from mailcrm import __version__
 from mailcrm.errors import NotFound
 from mailcrm.models import Attachment, Mailbox, Participant, Quarantined, Thread
 from mailcrm.services import access
@@ -95,7 +96,7 @@ def test_poison_goes_to_quarantine_and_the_rest_goes_on(box: Box) -> None:
     assert blobs.get(deep.blob_sha).count(b"multipart/mixed") == 1200
     with reading() as session:
         (row,) = session.exec(select(Quarantined)).all()
-        assert row.reason.endswith(".")
+        assert (row.reason, row.version) == ("quarantine.empty", __version__)
         assert row.blob_sha is not None
         assert not blobs.get(row.blob_sha).strip()
     assert box.sync().quarantined == 0  # it does not come back each time

@@ -1,44 +1,16 @@
-"""Loads what the rules need to know: own addresses, who has an address, and what is open for whom."""
+"""Loads what the rules need to know: who has an address, and what is open for whom."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
 
-from sqlalchemy import func, union
+from sqlalchemy import union
 from sqlmodel import Session, col
 
-from mailcrm.models import (
-    AlternativeAddress,
-    Deal,
-    DealParticipant,
-    Lead,
-    Mailbox,
-    MailboxAlias,
-    Person,
-    PersonAddress,
-    User,
-)
+from mailcrm.models import Deal, DealParticipant, Lead, Person, PersonAddress
 from mailcrm.services.crm.linking.match import Directory
 from mailcrm.services.rows import pick, rows
-
-
-def workspace_addresses(session: Session) -> dict[int, frozenset[str]]:
-    """Return every user's own addresses: sign-in, mailboxes, aliases, confirmed alternatives; in lower case."""
-    statement = union(
-        pick(col(User.id), func.lower(User.email)),
-        pick(col(Mailbox.user_id), func.lower(Mailbox.address)),
-        pick(col(Mailbox.user_id), func.lower(MailboxAlias.address)).join(
-            MailboxAlias, col(MailboxAlias.mailbox_id) == col(Mailbox.id)
-        ),
-        pick(col(AlternativeAddress.user_id), func.lower(AlternativeAddress.address)).where(
-            col(AlternativeAddress.confirmed_at).is_not(None)
-        ),
-    )
-    found: dict[int, set[str]] = defaultdict(set)
-    for user_id, address in rows(session, statement):
-        found[user_id].add(address)
-    return {user_id: frozenset(addresses) for user_id, addresses in found.items()}
 
 
 def load(session: Session, addresses: Iterable[str]) -> Directory:

@@ -20,6 +20,7 @@ from mailcrm.services.access import Actor
 from mailcrm.services.crm.linking import directory, match
 from mailcrm.services.crm.linking.match import Intent, Target, ThreadLinks
 from mailcrm.services.db import transaction
+from mailcrm.services.mail.own_addresses import workspace_addresses
 from mailcrm.services.rows import insert_absent, pick, rows, run
 
 BATCH = 200  # messages of one transaction: well under a second, so that SQLite's other writers go on
@@ -121,7 +122,7 @@ def _apply_batch(session: Session, size: int) -> int:
 
 
 def _rule_links(session: Session, batch: Sequence[Any], threads: dict[int, ThreadLinks]) -> list[dict[str, Any]]:
-    own = directory.workspace_addresses(session)
+    own = workspace_addresses(session)
     colleagues = frozenset[str]().union(*own.values())
     participants = _participants(session, [row.id for row in batch])
     found = {

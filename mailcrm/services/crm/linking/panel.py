@@ -16,6 +16,7 @@ from mailcrm.services.crm.linking import directory, match
 from mailcrm.services.crm.views import CrmPanel, DealCard
 from mailcrm.services.db import reading
 from mailcrm.services.mail import message_views, threads
+from mailcrm.services.mail.own_addresses import workspace_addresses
 from mailcrm.services.mail.views import AddressView, LinkView, MessageView
 from mailcrm.services.rows import pick, scalar
 
@@ -57,7 +58,7 @@ def search_deals(actor: Actor, query: str) -> tuple[DealCard, ...]:
 
 def _counterparties(session: Session, owner_id: int, views: list[MessageView]) -> list[AddressView]:
     """Everybody the conversation is with, the sender of the newest incoming message first."""
-    own = directory.workspace_addresses(session)
+    own = workspace_addresses(session)
     excluded = frozenset[str]().union(*own.values())
     found: dict[str, AddressView] = {}
     incoming_first = [view for view in views if view.direction == "in"][::-1]

@@ -74,7 +74,7 @@ def header_fields(raw: bytes) -> tuple[Fields, bool]:
         fields.setdefault(match[1].decode("ascii").lower(), []).append(last)
     else:
         if too_long:
-            raise UnparsableMessage(f"The header is longer than {MAX_HEADER_BYTES // 1024} KB.")
+            raise UnparsableMessage("quarantine.header", most=MAX_HEADER_BYTES // 1024)
     return {name: [b"".join(pieces).strip() for pieces in values] for name, values in fields.items()}, clean
 
 

@@ -62,7 +62,7 @@ def parse_message(raw: bytes) -> ParsedMessage:
     except UnparsableMessage:
         raise
     except RecursionError as error:
-        raise UnparsableMessage("The message is nested too deeply.") from error
+        raise UnparsableMessage("quarantine.nested") from error
 
 
 def parse_for_list(raw: bytes) -> ParsedMessage:
@@ -102,7 +102,7 @@ def inline_parts(raw: bytes) -> dict[str, ParsedAttachment]:
 
 def _read(raw: bytes) -> _Read:
     if len(raw) > MAX_MESSAGE_BYTES:
-        raise UnparsableMessage(f"The message is larger than {MAX_MESSAGE_BYTES // 1024**2} MB.")
+        raise UnparsableMessage("quarantine.too_large", most=MAX_MESSAGE_BYTES // 1024**2)
     raw = trim_start(raw)
     fields, clean = header_fields(raw)
     root = unwrap(parse_tree(raw, clean_header=clean))

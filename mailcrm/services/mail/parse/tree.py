@@ -70,7 +70,7 @@ class Part:
 def parse_tree(raw: bytes, *, clean_header: bool = True) -> Part:
     """Return the root part; the stdlib's where the header did not end well. Raises UnparsableMessage at a cap or when both parsers fail."""
     if len(raw) > MAX_MESSAGE_BYTES:
-        raise UnparsableMessage(f"The message is larger than {MAX_MESSAGE_BYTES // 1024**2} MB.")
+        raise UnparsableMessage("quarantine.too_large", most=MAX_MESSAGE_BYTES // 1024**2)
     tree = fast_tree(raw) if clean_header else None
     if tree is None or not any(part.content.strip() for part in tree.walk()):
         return stdlib_tree(raw)
@@ -89,15 +89,15 @@ def fast_tree(raw: bytes) -> Part | None:
 def stdlib_tree(raw: bytes) -> Part:
     """Parse with the stdlib. Raises UnparsableMessage for whatever it raises."""
     if raw.count(b"\n--") > _MAX_BOUNDARY_LINES:
-        raise UnparsableMessage("The message has too many parts.")
+        raise UnparsableMessage("quarantine.parts")
     try:
         return _from_stdlib(message_from_bytes(raw, policy=compat32), 0, _Budget())
     except UnparsableMessage:
         raise
     except RecursionError as error:
-        raise UnparsableMessage("The message is nested too deeply.") from error
+        raise UnparsableMessage("quarantine.nested") from error
     except Exception as error:  # the stdlib raises a dozen kinds on hostile input
-        raise UnparsableMessage(f"No parser can read the message ({type(error).__name__}).") from error
+        raise UnparsableMessage("quarantine.unreadable", kind=type(error).__name__) from error
 
 
 class _Budget:
@@ -107,9 +107,9 @@ class _Budget:
     def take(self, depth: int) -> None:
         self.parts += 1
         if self.parts > MAX_PARTS:
-            raise UnparsableMessage(f"The message has more than {MAX_PARTS} parts.")
+            raise UnparsableMessage("quarantine.more_parts", most=MAX_PARTS)
         if depth > MAX_DEPTH:
-            raise UnparsableMessage(f"The message is nested deeper than {MAX_DEPTH} levels.")
+            raise UnparsableMessage("quarantine.deeper", most=MAX_DEPTH)
 
 
 def _from_fast(node: fast_mail_parser.PyLazyMimePart, depth: int, budget: _Budget, is_ascii: bool) -> Part | None:

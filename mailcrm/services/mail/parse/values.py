@@ -28,13 +28,14 @@ def words(text: str) -> frozenset[str]:
 class UnparsableMessage(ValueError):
     """Say that a message passed a cap, or that both parsers failed.
 
-    The raw bytes stay stored; the message is quarantined with `reason` and can be
-    downloaded, not shown.
+    The raw bytes stay stored; the message is quarantined with `reason`, a code of `errors.SENTENCES` with its
+    parameters, and can be downloaded, not shown.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, **params: str | int) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.params = params
 
 
 class NoSuchPart(LookupError):

@@ -29,11 +29,11 @@ from mailcrm.models.base import utcnow
 from mailcrm.services import live
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
-from mailcrm.services.mail import store
+from mailcrm.services.mail import quarantine, store
 from mailcrm.services.mail.imap.client import ImapConnection, connect
 from mailcrm.services.mail.imap.wire import Limits
 from mailcrm.services.mail.mailboxes import Credentials, credentials
-from mailcrm.services.mail.sync import apply, fetch, lease, look, outcome
+from mailcrm.services.mail.sync import apply, contacts, fetch, lease, look, outcome
 from mailcrm.services.mail.sync.ledger import ORDER
 from mailcrm.services.mail.sync.outcome import SyncReport
 from mailcrm.services.mail.sync.plan import FIRST, MAX_TRIES
@@ -129,6 +129,7 @@ class _Pass:
         self.storer = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.in_hand: Future[None] | None = None
         self.wrote = 0.0  # when what the user did was last written back
+        self.scope: tuple[int | None, bool] = (None, False)  # history and "contacts only" as the slice was chosen
         self.turned = 0  # times that a UIDVALIDITY changed between looking and fetching
 
     def run(self) -> None:
@@ -137,6 +138,7 @@ class _Pass:
             with self.connect() as connection:
                 listed = connection.list_folders()
                 with self.writing() as session:
+                    self.begin(session)
                     apply.save_folders(session, self.mailbox_id, listed, utcnow())
                 while True:
                     write_back_held(self.mailbox_id, self.owner, self.should_stop)  # first what the user did here
@@ -144,6 +146,9 @@ class _Pass:
                     places = self.places()
                     for place in places:
                         self.look_at(connection, place)
+                    contacts.answer_requests(
+                        connection, self.mailbox_id, [(place.id, place.name) for place in places], self.writing
+                    )
                     if not self.fetch_some(connection, places) or self.out_of_time():
                         break
         finally:
@@ -155,6 +160,13 @@ class _Pass:
     def connect(self) -> ImapConnection:
         """Open a connection of its own."""
         return self.dial(self.access, self.limits)
+
+    def begin(self, session: Session) -> None:
+        """Note when the pass began; what an older mailcrm could not read is tried again."""
+        mailbox = session.get_one(Mailbox, self.mailbox_id)
+        mailbox.pass_started_at, mailbox.pass_stored = utcnow(), 0
+        session.add(mailbox)
+        quarantine.retry_older(session, self.mailbox_id)
 
     def writing(self) -> _Fenced:
         """A transaction that renews the lease first."""
@@ -221,8 +233,7 @@ class _Pass:
         if not uids:
             return False
         if tried >= GIVE_UP_AFTER:
-            reason = "The server lists this message but does not hand it out."
-            self.store(place, [apply.Poison(uid, reason) for uid in uids])
+            self.store(place, [apply.Poison(uid, "quarantine.not_handed_out") for uid in uids])
             return True
         self.count_try(place, uids, 1)  # a crash in here must leave a trace, or it would happen for ever
         untouched = set(uids)
@@ -230,6 +241,8 @@ class _Pass:
             if not self.still_valid(connection, place):
                 return True
             meta, done = fetch.triage(connection, uids, since)
+            if self.scope[1]:
+                done += contacts.sift(connection, self.mailbox_id, meta)
             untouched &= set(meta)
             if done:
                 self.store(place, done)
@@ -267,7 +280,9 @@ class _Pass:
         with reading() as session:
             started = select(MessageLocation.id).where(MessageLocation.folder_id == place.id).limit(1)
             first = None if session.exec(started).first() else FIRST
-            days = session.exec(select(Mailbox.history_days).where(Mailbox.id == self.mailbox_id)).one()
+            box = select(Mailbox.history_days, Mailbox.contacts_only).where(Mailbox.id == self.mailbox_id)
+            days, only_contacts = session.exec(box).one()
+            self.scope = days, only_contacts
             since = utcnow() - timedelta(days=days) if days is not None else None
             waiting = select(PendingUid.tries).where(PendingUid.folder_id == place.id)
             tried = session.exec(waiting.order_by(col(PendingUid.tries)).limit(1)).first()
@@ -335,7 +350,11 @@ class _Pass:
         with self.writing() as session:
             mailbox = session.get_one(Mailbox, self.mailbox_id)
             folder = session.get_one(Folder, place.id)
+            if self.scope != (mailbox.history_days, mailbox.contacts_only):  # widened meanwhile: look again
+                outcomes = [o for o in outcomes if not isinstance(o, apply.Skipped) or o.reason == "too_large"]
             new = apply.save_batch(session, store.owner_of(session, mailbox), folder, outcomes)
+            mailbox.pass_stored += sum(isinstance(o, apply.Stored) for o in outcomes)
+            session.add(mailbox)
             live.hint(session, mailbox.user_id, "sync", self.mailbox_id)
             return new
 
@@ -361,7 +380,7 @@ class _Fenced:
 
 
 def _as_poison(outcome: apply.Stored) -> apply.Poison:
-    return apply.Poison(outcome.uid, "The database does not take this message.", outcome.sha, outcome.size)
+    return apply.Poison(outcome.uid, "quarantine.database", outcome.sha, outcome.size)
 
 
 def _is_busy(error: DBAPIError) -> bool:

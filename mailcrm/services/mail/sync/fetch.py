@@ -59,13 +59,13 @@ def outcome_of(item: Fetched) -> Outcome:
     if isinstance(item, Unfetchable):
         if item.reason == "too_large":
             return Skipped(item.uid, "too_large")
-        return Poison(item.uid, "The server’s answer for this message could not be read.")
+        return Poison(item.uid, "quarantine.malformed")
     sha = blobs.put(item.raw)
     size = len(item.raw)
     if not item.raw.strip():
-        return Poison(item.uid, "The server sent an empty message.", sha, size)
+        return Poison(item.uid, "quarantine.empty", sha, size)
     try:
         parsed = parse_for_list(item.raw)
     except Exception as error:  # a hole in the parser: this message waits, the others go on
-        return Poison(item.uid, f"Reading the message failed ({type(error).__name__}).", sha, size)
+        return Poison(item.uid, "quarantine.broke", sha, size, {"kind": type(error).__name__})
     return Stored(item.uid, item.flags, item.internal_date, sha, size, parsed)

@@ -38,7 +38,7 @@ class ThreadReference(Table, table=True):
     user_id: int = Field(primary_key=True, sa_type=BigId)
     rfc_message_id: str = Field(primary_key=True)
     thread_id: int = Field(sa_type=BigId)
-    #: A person split or merged here: automation never joins this thread with another one again.
+    #: A person split or merged here: automation never joins two such threads.
     pinned: bool = False
 
 

@@ -1,1 +1,1 @@
-"""Conversations: `references` decides (pure), `assign` writes."""
+"""Conversations: `references` decides (pure), `assign` writes, `manual` splits and merges for their owner."""

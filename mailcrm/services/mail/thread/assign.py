@@ -42,6 +42,7 @@ def assign(session: Session, user_id: int, messages: Sequence[Threadable]) -> li
     stored = _known(session, user_id, wanted)
     known = dict(stored)
     sizes, age = _sizes(session, set(known.values()))
+    pinned = pinned_of(session, set(known.values()))
     fresh: dict[int, Threadable] = {}  # negative stand-ins for threads that don't exist yet
     chosen: list[int] = []
     moved: dict[int, int] = {}
@@ -49,11 +50,13 @@ def assign(session: Session, user_id: int, messages: Sequence[Threadable]) -> li
     for i, thread in known.items():
         members.setdefault(thread, set()).add(i)
     for message in messages:
-        intent = decide(message.ids, known, sizes, age)
+        intent = decide(message.ids, known, sizes, age, pinned)
         if isinstance(intent, Join):
             thread = intent.thread
             for loser in intent.merge:
                 moved[loser] = thread
+                if loser in pinned:  # the pin goes where the ids go
+                    pinned.add(thread)
                 sizes[thread] += sizes[loser]
                 for i in members.pop(loser, ()):
                     known[i] = thread
@@ -78,7 +81,7 @@ def assign(session: Session, user_id: int, messages: Sequence[Threadable]) -> li
         return final.get(thread, thread)
 
     for loser in [t for t in moved if t > 0]:
-        _merge(session, loser, settled(loser))
+        merge(session, loser, settled(loser))
     rows = [
         {"user_id": user_id, "rfc_message_id": i, "thread_id": settled(known[i])} for i in wanted if i not in stored
     ]
@@ -110,6 +113,19 @@ def _sizes(session: Session, threads: set[int]) -> tuple[dict[int, int], dict[in
     return sizes, {thread: thread for thread in sizes}  # ids are given in the order of making
 
 
+def pinned_of(session: Session, threads: set[int]) -> set[int]:
+    """Return which of these threads a person split or merged by hand."""
+    found: set[int] = set()
+    wanted = sorted(threads)
+    for start in range(0, len(wanted), _IN):
+        part = wanted[start : start + _IN]
+        of_these = select(ThreadReference.thread_id).where(
+            col(ThreadReference.thread_id).in_(part), col(ThreadReference.pinned).is_(True)
+        )
+        found.update(session.exec(of_these.distinct()))
+    return found
+
+
 def _make(session: Session, user_id: int, fresh: dict[int, Threadable], moved: dict[int, int]) -> dict[int, int]:
     """Insert the new threads that were not merged away again; return stand-in -> id."""
     kept = [(stand_in, message) for stand_in, message in fresh.items() if stand_in not in moved]
@@ -125,7 +141,7 @@ def _make(session: Session, user_id: int, fresh: dict[int, Threadable], moved: d
     return {stand_in: row[0] for (stand_in, _), row in zip(kept, made, strict=True)}
 
 
-def _merge(session: Session, loser: int, winner: int) -> None:
+def merge(session: Session, loser: int, winner: int) -> None:
     """Move everything of `loser` into `winner` and remove it. A link that both have stays once, standing if one is."""
     session.exec(update(Message).where(col(Message.thread_id) == loser).values(thread_id=winner))
     session.exec(update(ThreadReference).where(col(ThreadReference.thread_id) == loser).values(thread_id=winner))

@@ -11,7 +11,9 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, delete, select
 
+from mailcrm.config import config
 from mailcrm.models import LiveEvent, utcnow
+from mailcrm.services.changes import Changes
 from mailcrm.services.db import reading, transaction
 
 KEEP = timedelta(minutes=10)  # a tab that slept longer reads everything again
@@ -27,6 +29,11 @@ def since(last_id: int) -> Sequence[tuple[int, int | None, str]]:
     with reading() as session:
         query = select(LiveEvent.id, LiveEvent.user_id, LiveEvent.topic).where(col(LiveEvent.id) > last_id)
         return [(row[0] or 0, row[1], row[2]) for row in session.exec(query.order_by(col(LiveEvent.id)).limit(500))]
+
+
+def changes() -> Changes:
+    """Return what tells cheaply whether there may be new hints."""
+    return Changes(config().database_url)
 
 
 def newest_id() -> int:

@@ -8,7 +8,6 @@ A job is taken only when a thread is free. Does not know what jobs do.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 import structlog
 
 from mailcrm.config import config
+from mailcrm.services.changes import Changes
 from mailcrm.services.jobs import queue
 
 LOOK_S = 0.025  # between two looks for a change in SQLite's queue
@@ -56,7 +56,7 @@ class Lane:
             return self._busy
 
     def _dispatch(self) -> None:
-        changes = Changes(config().queue_url)
+        self._changes = Changes(config().queue_url)
         while not self._stop.is_set():
             if not self._free.acquire(timeout=SURE_S):
                 continue
@@ -65,7 +65,7 @@ class Lane:
                 while task is None and not self._stop.is_set():
                     task = self._huey.dequeue()
                     if task is None:
-                        changes.wait(self._stop)
+                        self._wait()
             except Exception:  # the queue's server is away, or what it holds is not ours
                 log.exception("the queue could not be read; it is tried again", lane=self.name)
                 self._stop.wait(BROKEN_S)
@@ -75,6 +75,15 @@ class Lane:
             with self._idle:
                 self._busy += 1
             self._pool.submit(self._work, task)
+
+    def _wait(self) -> None:
+        """Return when something may have come into the queue, or the lane stops."""
+        if not self._changes.are_known:
+            self._stop.wait(LOOK_S)  # their own dequeue waits for a job; this only bounds how often it is asked
+            return
+        ends = time.monotonic() + SURE_S
+        while time.monotonic() < ends and not self._stop.wait(LOOK_S) and not self._changes.any():
+            pass
 
     def _work(self, task: Any) -> None:
         try:
@@ -87,33 +96,3 @@ class Lane:
                 self._busy -= 1
                 self._idle.notify_all()
             self._free.release()
-
-
-class Changes:
-    """Waits until something may have come into the queue."""
-
-    def __init__(self, url: str) -> None:
-        self._connection: sqlite3.Connection | None = None
-        if url.startswith("sqlite:///"):
-            self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-        self._version = self._look()
-
-    def wait(self, stop: threading.Event) -> None:
-        """Return when the queue changed, when `stop` is set, and after `SURE_S` in any case."""
-        if self._connection is None:
-            stop.wait(LOOK_S)  # their own dequeue waits for a job; this only bounds how often it is asked
-            return
-        ends = time.monotonic() + SURE_S
-        while time.monotonic() < ends and not stop.wait(LOOK_S):
-            version = self._look()
-            if version != self._version:
-                self._version = version
-                return
-
-    def _look(self) -> int:
-        if self._connection is None:
-            return 0
-        try:
-            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-        except sqlite3.OperationalError:  # locked for now
-            return -1

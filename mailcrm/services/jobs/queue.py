@@ -74,9 +74,8 @@ def _huey(url: str, name: str) -> Huey:
     options: dict[str, Any] = {"name": f"mailcrm-{name}", "results": False, "utc": True}
     scheme = urlsplit(url).scheme
     if scheme == "sqlite" and url.startswith("sqlite:///"):
-        made = SqliteHuey(filename=url.removeprefix("sqlite:///"), timeout=15, **options)
-        storage: Any = made.storage
-        storage.conn.execute("PRAGMA synchronous=NORMAL")  # a wake-up may be lost; waiting for the disk costs 2 ms
+        made: Any = SqliteHuey(filename=url.removeprefix("sqlite:///"), timeout=15, **options)
+        made.storage.conn.execute("PRAGMA synchronous=NORMAL")  # a wake-up may be lost; waiting for the disk costs 2 ms
         return made
     if scheme in ("redis", "rediss"):
         return RedisHuey(url=url, **options)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, func, select
 
 from mailcrm.errors import NotFound, UserError
-from mailcrm.models import Folder, Mailbox, MessageLocation, utcnow
+from mailcrm.models import Folder, Mailbox, MessageLocation
 from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
-from mailcrm.services.mail import hidden
+from mailcrm.services.mail import hidden, scope
 from mailcrm.services.mail.sync.apply import NOT_SYNCED
 from mailcrm.services.mail.sync.ledger import ORDER
 from mailcrm.services.rows import pick, rows
@@ -75,13 +75,14 @@ def choose(actor: Actor, mailbox_id: int, *, everything: bool, chosen: Sequence[
         present = _present(session, mailbox_id)
         kept = _kept(present, everything, chosen)
         mailbox.sync_all = everything
+        back = [folder.id or 0 for folder in present if folder.id in kept and not folder.chosen]
         for folder in present:
             folder.chosen = folder.id in kept
             folder.watched = folder.watched and folder.chosen
             session.add(folder)
-        mailbox.sync_requested_at, mailbox.next_try_at = utcnow(), None
-        session.add(mailbox)
         session.flush()
+        for reason in ("history", "contacts_only"):  # who is known, and how far back, may have changed meanwhile
+            scope.look_again(session, mailbox, reason, back)
         changed = hidden.settle(session, mailbox_id)
         audit.record(
             session, actor, "choose_folders", "mailbox", mailbox_id, everything=everything, folders=len(kept), mail=changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 
 from tests.servers.proxy import RecordingProxy
 
@@ -14,7 +15,9 @@ class TamperProxy(RecordingProxy):
     def __init__(self, target: tuple[str, int], hide: tuple[str, ...] = ()) -> None:
         self.hide = hide
         self.cut_at: tuple[bytes, str] | None = None
+        self.on_cut: Callable[[], None] | None = None
         self.refuse: bytes | None = None
+        self._deaf = False
         self.cuts = 0
         super().__init__(target)
 
@@ -32,10 +35,15 @@ class TamperProxy(RecordingProxy):
                         self.cut_at = None
                         self.cuts += 1
                         if when == "after":
+                            self._deaf = True
                             sink.sendall(data)
                             time.sleep(0.4)  # the server does it; nobody hears of it
+                        if self.on_cut is not None:
+                            self.on_cut()
                         return
                 else:
+                    if self._deaf:
+                        continue
                     for word in self.hide:
                         for before in (b" ", b"["):
                             data = data.replace(before + word.encode(), before + b"X" + word.encode()[1:])
@@ -43,6 +51,7 @@ class TamperProxy(RecordingProxy):
         except OSError:
             pass
         finally:
+            self._deaf = False
             for sock in (source, sink):
                 try:
                     sock.shutdown(socket.SHUT_RDWR)

@@ -270,12 +270,14 @@ def _move(session: Session, todo: Todo) -> None:
     flags, seen = "", False
     if todo.source is not None:
         at = col(MessageLocation.folder_id) == todo.source.id
-        uids = [todo.uid] if todo.uid is not None else list(todo.hints.values())
-        left = session.exec(
+        # Under a new UIDVALIDITY the row still has the old UID, which the hints know.
+        uids = {*todo.hints.values()} | ({todo.uid} if todo.uid is not None else set())
+        here = session.exec(
             select(MessageLocation).where(
                 at, MessageLocation.message_id == todo.message_id, col(MessageLocation.uid).in_(uids)
             )
-        ).first()
+        ).all()
+        left = min(here, key=lambda location: location.uid != todo.uid, default=None)
         if left is not None:
             flags, seen = left.flags, left.seen
             if not todo.keeps:

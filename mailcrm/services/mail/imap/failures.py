@@ -69,6 +69,16 @@ def of_answer(exc: BaseException, spec: ServerSpec, *, signing_in: bool, folder:
     return TransientError("imap.refused", host=spec.host, answer=shown(exc))
 
 
+def _of_abort(exc: imaplib.IMAP4.abort, spec: ServerSpec) -> MailcrmError:
+    """EOF, BYE, or out of step: the connection is dead in every case (A9 #9)."""
+    text = str(exc).lower()
+    if "unexpected response" in text or "unterminated line" in text:
+        return TransientError("server.protocol", host=spec.host, port=spec.port)
+    if "eof" not in text and "socket error" not in text:
+        return of_answer(exc, spec, signing_in=False)
+    return TransientError("server.lost", host=spec.host)
+
+
 @contextmanager
 def translated(spec: ServerSpec, *, signing_in: bool = False, folder: str | None = None) -> Generator[None]:
     """Turn every failure of the block into one of mailcrm's errors, `raise … from`."""
@@ -83,13 +93,11 @@ def translated(spec: ServerSpec, *, signing_in: bool = False, folder: str | None
     except (TimeoutError, OSError, EOFError) as exc:
         error = failures.of_connection(exc, spec.host, spec.port)
         raise error or TransientError("server.lost", host=spec.host) from exc
-    except imaplib.IMAP4.abort as exc:  # EOF, BYE, or out of step: the connection is dead in every case (A9 #9)
-        if "unexpected response" in str(exc) or "unterminated line" in str(exc):
-            raise TransientError("server.protocol", host=spec.host, port=spec.port) from exc
-        if "eof" not in str(exc).lower() and "socket error" not in str(exc).lower():
-            raise of_answer(exc, spec, signing_in=False) from exc
-        raise TransientError("server.lost", host=spec.host) from exc
     except imaplib.IMAP4.error as exc:
+        # IMAPClient makes a LoginError of a connection that broke during LOGIN: that is nobody's wrong password.
+        broken = exc.__context__ if isinstance(exc, exceptions.LoginError) else exc
+        if isinstance(broken, imaplib.IMAP4.abort):
+            raise _of_abort(broken, spec) from broken
         raise of_answer(exc, spec, signing_in=signing_in, folder=folder) from exc
     except (RecursionError, IndexError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as exc:
         # What IMAPClient raises on malformed answers (F13)

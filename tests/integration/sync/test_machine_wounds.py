@@ -1,0 +1,78 @@
+"""What the state machine found, each once and for ever: the shortest story that showed it, told to the fake server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.imap.account import Quirks
+from tests.integration.sync.machine.acts import Act, act, new_account
+from tests.integration.sync.machine.database import Store
+from tests.integration.sync.machine.world import World
+
+CONDSTORE = Quirks(frozenset({"CONDSTORE"}))
+
+
+@pytest.fixture(scope="module")
+def store(migrated_sqlite: Path) -> Iterator[Store]:
+    made = Store(migrated_sqlite)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store, new_account(Quirks(), 3, high=False))
+
+
+def does(world: World, *acts: Act) -> None:
+    for what in acts:
+        act(world.account, what)
+
+
+def gone(world: World) -> list[bool]:
+    return [bool(row[0]) for row in world.store.rows("SELECT gone_at IS NOT NULL FROM messages ORDER BY id")]
+
+
+def test_mail_of_a_deleted_folder_is_marked_gone(world: World) -> None:
+    """M12: it said "here" for ever, because only single messages were ever marked."""
+    arbeit = world.account.boxes["Arbeit"]
+    does(world, ("deliver", 0, 1, 0, 0, False), ("deliver", 2, 2, 0, 0, False))
+    world.sync()
+    world.account.delete(arbeit)
+    world.settle()
+    assert gone(world) == [False, True]
+
+
+def test_mail_of_a_folder_that_a_listing_left_out_comes_back_with_it(world: World) -> None:
+    """Without fetching anything again."""
+    does(world, ("deliver", 2, 2, 0, 0, False))
+    world.sync()
+    world.account.lies.append(("list_omits", 2))
+    world.sync()
+    assert gone(world) == [True]
+    world.settle()
+    assert gone(world) == [False]
+    assert not any("BODY.PEEK[]" in line for line in world.network.commands)
+
+
+def test_a_server_that_never_tells_uidnext_is_synced_again(store: Store) -> None:
+    """RFC 3501 §2.3.1.1 has it optional for old servers: the second pass failed in STATUS for ever."""
+    world = World(store, new_account(Quirks(uidnext=False), 1, high=False))
+    does(world, ("deliver", 0, 1, 0, 0, False))
+    world.sync()
+    does(world, ("deliver", 0, 2, 0, 0, False), ("expunge", 0, 0))  # as many as before
+    world.settle()
+
+
+@pytest.mark.parametrize("kept", [-1, 0, 4, 12])
+def test_a_connection_that_breaks_during_sign_in_is_no_wrong_password(world: World, kept: int) -> None:
+    """Three of those and the user was asked for a password that was right (M10)."""
+    world.sync()
+    (login,) = (n for n, line in enumerate(world.network.commands) if line.startswith("LOGIN"))
+    report = world.sync(cut=(login, kept))
+    assert report is not None
+    assert report.error is not None
+    assert report.error.code in ("server.lost", "server.protocol")

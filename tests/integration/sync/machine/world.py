@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from mailcrm.services.mail import blobs
+from mailcrm.services.access import Actor
+from mailcrm.services.mail import blobs, folder_choice
 from mailcrm.services.mail.imap.client import ImapConnection, connect
 from mailcrm.services.mail.imap.wire import Limits
 from mailcrm.services.mail.mailboxes import Credentials
@@ -26,6 +27,11 @@ _PLACES = (
     ("skipped", "skipped_uids"),
     ("quarantined", "quarantine"),
 )
+# M14: hidden is what has places, none of them in a folder that is synced.
+_MISHIDDEN = """
+    SELECT m.id, m.hidden FROM messages m JOIN message_locations l ON l.message_id = m.id
+    JOIN folders f ON f.id = l.folder_id GROUP BY m.id HAVING m.hidden != (max(f.chosen) = 0)
+"""
 
 
 class World:
@@ -87,6 +93,17 @@ class World:
             )
         self.store.rows("UPDATE folders SET next_try_at = NULL")
         self.store.rows("UPDATE mailboxes SET next_try_at = NULL")
+
+    def choose(self, mask: int) -> None:
+        """Sync only some of the folders that are known, by the bits of `mask`; all of them for 0."""
+        known = [row[0] for row in self.store.rows(
+            "SELECT id FROM folders WHERE gone_at IS NULL AND selectable ORDER BY id"
+        )]  # fmt: skip
+        chosen = [number for n, number in enumerate(known) if mask >> (n % 5) & 1]
+        folder_choice.choose(
+            Actor(self.store.user_id), self.store.mailbox_id, everything=not chosen, chosen=chosen
+        )  # fmt: skip
+        self.ledger_holds()
 
     def settle(self) -> None:
         """Sync in peace until all is told; fail when that takes more than `PATIENCE` passes."""
@@ -176,15 +193,17 @@ class World:
         for name, (_, _, standing, *_) in known.items():
             if standing and name not in self.account.boxes:
                 out.append(f"{name}: still taken for there")
+        parked = {row[0] for row in rows(  # folders that are not synced are not looked at
+            "SELECT message_id FROM message_locations l JOIN folders f ON f.id = l.folder_id"
+            " WHERE NOT chosen AND gone_at IS NULL"
+        )}  # fmt: skip
         for sha, number, gone in rows("SELECT blob_sha, id, gone_at IS NOT NULL FROM messages"):
             if here[sha] and gone:
                 out.append(f"message {number}: marked gone, but it is there")
-            if not gone and sha not in here and not self._unchosen(sha):
+            if not gone and sha not in here and number not in parked:
                 out.append(f"message {number}: not on the server, but not marked gone")
+        out += [f"message {number}: hidden={hidden}, not {not hidden}" for number, hidden in rows(_MISHIDDEN)]
         return out
-
-    def _unchosen(self, sha: str) -> bool:
-        return any(mail.sha == sha for box in self.account.boxes.values() for mail in box.mails.values())
 
     def _folder_differences(self, name: str, folder_id: int, mails: dict[int, Mail]) -> list[str]:
         rows = self.store.rows

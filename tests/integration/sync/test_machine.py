@@ -1,0 +1,127 @@
+"""A state machine of server and client: whatever happens in between, passes in peace converge (B01, M12, M13).
+
+Hypothesis draws a server (its capabilities and its ways), what other programs do to the mailbox between passes and
+between any two commands of a pass, where the connection is cut (any byte of any answer), at which commit the process
+dies, and single lies of the server. The engine, the IMAP client and the database are the real ones; the server is
+`tests/fakes/imap`, in memory.
+
+    python -m pytest tests/integration/sync/test_machine.py             2,000 examples
+    MAILCRM_EXAMPLES=50000 MAILCRM_SEED=1 python -m pytest …            as many as wanted, by a seed
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from tests.fakes.imap.account import Quirks
+from tests.integration.sync.machine.acts import ACTS, LIES, QUIRKS, Act, act, new_account
+from tests.integration.sync.machine.database import Store
+from tests.integration.sync.machine.world import World
+
+EXAMPLES = int(os.environ.get("MAILCRM_EXAMPLES", "2000"))
+SEED = int(os.environ.get("MAILCRM_SEED", "3"))
+PARTS = 2  # run side by side where there are cores
+
+_command = st.one_of(st.integers(3, 14), st.integers(0, 40))
+_bytes = st.one_of(st.integers(-1, 60), st.integers(0, 4000))
+_acts = st.lists(st.tuples(_command, ACTS), min_size=1, max_size=3)
+
+happened: Counter[str] = Counter()
+
+
+class Machine(RuleBasedStateMachine):
+    """One mailbox; each rule is something that happens to it."""
+
+    store: Store
+
+    @initialize(
+        quirks=QUIRKS,
+        folders=st.integers(0, 3),
+        high=st.sampled_from((False, False, False, True)),
+        history=st.sampled_from((None, None, 30)),
+        acts=st.lists(ACTS, max_size=6),
+    )
+    def begin(self, quirks: Quirks, folders: int, high: bool, history: int | None, acts: list[Act]) -> None:
+        self.world = World(self.store, new_account(quirks, folders, high), history)
+        for what in acts:
+            act(self.world.account, what)
+        self.passes = 0
+
+    @rule(acts=st.lists(ACTS, min_size=1, max_size=4))
+    def others_act(self, acts: list[Act]) -> None:
+        for what in acts:
+            act(self.world.account, what)
+
+    @rule()
+    def a_quiet_pass(self) -> None:
+        self.world.sync()
+
+    @rule(acts=_acts)
+    def others_act_during_a_pass(self, acts: list[tuple[int, Act]]) -> None:
+        self.world.sync(acts=acts)
+
+    @rule(at=_command, kept=_bytes, acts=st.one_of(st.just([]), _acts))
+    def the_connection_is_cut(self, at: int, kept: int, acts: list[tuple[int, Act]]) -> None:
+        self.world.sync(cut=(at, kept), acts=acts)
+
+    @rule(commit=st.integers(1, 14), side=st.sampled_from(("before", "after")), acts=st.one_of(st.just([]), _acts))
+    def the_process_dies(self, commit: int, side: str, acts: list[tuple[int, Act]]) -> None:
+        self.world.sync(death=(commit, side), acts=acts)
+
+    @rule(lie=LIES)
+    def the_server_lies_once(self, lie: tuple[str, int]) -> None:
+        self.world.account.lies.append(lie)
+        self.world.sync()
+        self.world.account.lies.clear()
+
+    @rule(after=st.integers(0, 6))
+    def the_budget_runs_out(self, after: int) -> None:
+        self.world.sync(stop_after=after)
+
+    @rule(mask=st.integers(0, 31))
+    def folders_are_chosen(self, mask: int) -> None:
+        self.world.choose(mask)
+
+    @rule()
+    def a_day_passes(self) -> None:
+        self.world.a_day_passes()
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.settle()
+            happened.update(self.world.happened)
+
+
+@pytest.fixture(scope="module")
+def store(migrated_sqlite: Path) -> Iterator[Store]:
+    made = Store(migrated_sqlite)
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+def test_passes_in_peace_converge_whatever_happened(store: Store, part: int) -> None:
+    """2,000 examples from a seed; the failing one is printed, and shrunk."""
+    Machine.store = store
+    run_state_machine_as_test(
+        seed(SEED * PARTS + part)(Machine),
+        settings=settings(
+            max_examples=EXAMPLES // PARTS,
+            stateful_step_count=6,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    print(f"seed {SEED * PARTS + part}, {EXAMPLES // PARTS} examples:", dict(happened))

@@ -1,8 +1,9 @@
-"""Which messages are hidden because they sit only in folders that are not synced (M14): `Message.hidden`.
+"""Which messages are hidden: they sit only in folders that are not synced (M14), or are gone: `Message.hidden`.
 
 A message with a place in a chosen folder is shown; one whose every place is in folders that are not chosen is hidden
-and kept; one without any place (sent from here, gone from the server) is left as it is. Who may see what is asked of
-`access.standing()`. Works inside the caller's transaction and never commits; running it twice changes nothing.
+and kept; one that is gone from the server is hidden where its mailbox says so (settled question 6), else shown; any
+other without a place (sent from here) is left as it is. Who may see what is asked of `access.standing()`. Works inside
+the caller's transaction and never commits; running it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, func
 
-from mailcrm.models import Folder, Message, MessageLocation
+from mailcrm.models import Folder, Mailbox, Message, MessageLocation
 from mailcrm.services import access
 from mailcrm.services.mail.thread.summary import refresh_threads
 from mailcrm.services.rows import chunks, pick, rows, scalar
@@ -40,8 +41,10 @@ def leaving(session: Session, mailbox_id: int, kept: Collection[int]) -> int:
 def _settle(session: Session, which: ColumnElement[bool]) -> int:
     chosen = pick(Folder.id).where(col(Folder.id) == col(MessageLocation.folder_id), col(Folder.chosen).is_(True))
     shown = _placed(chosen.correlate(MessageLocation).exists())
+    gone = col(Message.gone_at).is_not(None) & ~_placed()
+    hides = col(Message.mailbox_id).in_(pick(Mailbox.id).where(col(Mailbox.hide_gone).is_(True)))
     changed = 0
-    for hidden, condition in ((True, _placed() & ~shown), (False, shown)):
+    for hidden, condition in ((True, (_placed() & ~shown) | (gone & hides)), (False, shown | (gone & ~hides))):
         statement = (
             update(Message)
             .where(which, col(Message.hidden).is_(not hidden), condition)

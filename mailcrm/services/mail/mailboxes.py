@@ -30,7 +30,7 @@ from mailcrm.services import access, audit, crypto, i18n, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
-from mailcrm.services.mail import scope
+from mailcrm.services.mail import hidden, scope
 from mailcrm.services.mail.outbox.addresses import clean
 from mailcrm.services.mail.providers.probe import ProbeResult, ProbeStep, probe_mailbox
 from mailcrm.services.mail.providers.values import Security, ServerSpec
@@ -224,6 +224,9 @@ def change(
             if value is not None:
                 setattr(row, name, value)
         writeback.cancel_switched_off(session, row)
+        if hide_gone is not None:
+            session.flush()
+            hidden.settle(session, mailbox_id)
         widened = history_days is not KEEP and scope.change_history(session, row, history_days)
         if contacts_only is not None:
             widened = scope.change_contacts_only(session, row, contacts_only) or widened

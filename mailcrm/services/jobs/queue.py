@@ -20,7 +20,7 @@ from mailcrm.config import config
 from mailcrm.errors import ConfigError
 
 LANES = ("sync", "quick")
-SYNC_JOBS = frozenset({"sync_mailbox"})
+SYNC_JOBS = frozenset({"sync_mailbox", "verify_mailbox"})
 TASK = "mailcrm.job"  # the stored name; a rename of the function must not orphan queued jobs
 
 log = structlog.get_logger()

@@ -49,6 +49,7 @@ def sweep(*, starting: bool = False) -> int:
             for mailbox_id in due_mailboxes(session, now, starting=starting)
         ]
         jobs.extend(("write_back", {"mailbox_id": due}) for due in writeback.due_mailboxes(session, now))
+        jobs.extend(("verify_mailbox", {"mailbox_id": due}) for due in due_verifications(session, now))
         for job, model, is_due in (
             ("deliver", Outbox, outbox_due(now)),
             ("sent_copy", Outbox, copy_due(now)),
@@ -113,6 +114,13 @@ def _room() -> int:
         return max(0, QUEUED_MOST - queue.waiting()["sync"])
     except Exception:  # any backend's error: enqueueing logs it
         return QUEUED_MOST
+
+
+def due_verifications(session: Session, now: datetime) -> list[int]:
+    """Ids of the mailboxes whose comparison with the server was asked for and is not under way."""
+    free = or_(col(Mailbox.verify_until).is_(None), col(Mailbox.verify_until) <= now)
+    asked = select(Mailbox.id).where(col(Mailbox.verify_requested_at).is_not(None), free, Mailbox.status == "active")
+    return [mailbox_id for mailbox_id in session.exec(asked) if mailbox_id is not None]
 
 
 def outbox_due(now: datetime) -> ColumnElement[bool]:

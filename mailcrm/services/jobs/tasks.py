@@ -23,6 +23,7 @@ log = structlog.get_logger()
 #: Set when the process stops: long verbs may look at it between batches.
 stopping = threading.Event()
 TURNS = Turns(SYNC_THREADS)
+_verifying = threading.Lock()
 
 
 def stop() -> None:
@@ -58,6 +59,18 @@ def write_back(mailbox_id: int) -> None:
     apply.write_back(mailbox_id, stopping.is_set)
 
 
+def verify_mailbox(mailbox_id: int) -> None:
+    """Compare a mailbox with its server; one at a time in this process, so that syncing keeps its threads."""
+    from mailcrm.services.mail.sync import verify
+
+    if not _verifying.acquire(blocking=False):
+        return  # the sweep asks again
+    try:
+        verify.verify_mailbox(mailbox_id, should_stop=stopping.is_set)
+    finally:
+        _verifying.release()
+
+
 def link_pending() -> None:
     """Apply the linking rules to messages that they have not looked at."""
     from mailcrm.services.crm.linking import link
@@ -90,6 +103,7 @@ def sweep() -> None:
 JOBS: dict[str, Callable[..., None]] = {
     "sync_mailbox": sync_mailbox,
     "write_back": write_back,
+    "verify_mailbox": verify_mailbox,
     "link_pending": link_pending,
     "deliver": deliver,
     "sent_copy": sent_copy,

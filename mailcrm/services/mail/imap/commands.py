@@ -108,7 +108,9 @@ def status(wire: Wire, name: str) -> FolderStatus:
     wire._checkok("status", typ, data)
     found = listing.statuses(wire._imap.untagged_responses.pop("STATUS", []))
     raw = wire.raw_name(name)
-    return found[raw] if raw in found else next(iter(found.values()))  # some spell the name in their own way
+    if raw not in found and len(found) == 1:  # some spell the name in their own way
+        (raw,) = found
+    return found[raw]
 
 
 def _status_items(wire: Wire) -> list[str]:
@@ -126,6 +128,9 @@ def examine(
     """EXAMINE a folder; with `resync` (uidvalidity, modseq, highest known UID) also learn what changed since.
 
     The changes are None where the server did not take part. Raises KeyError without UIDVALIDITY or EXISTS.
+    Courier keeps no UIDs for EXAMINE: to a folder that no program ever opened it gives another UIDVALIDITY each
+    second, and new messages have UIDs that may be others' later. It is known by leaving out UIDNEXT, and is sent a
+    SELECT, which takes no flag but `\\Recent` away (tests/integration/servers).
     """
     folder = wire._normalise_folder(name)
     agreed = can_resync(wire)
@@ -146,6 +151,12 @@ def examine(
             wire.plain_examine = True
             typ, data = _open(wire, folder)
     wire._checkok("examine", typ, data)
+    if "UIDNEXT" not in wire._imap.untagged_responses and not wire.plain_select:
+        typ, data = _open(wire, folder, readonly=False)
+        if typ != "OK":
+            wire.plain_select = True
+            typ, data = _open(wire, folder)
+            wire._checkok("examine", typ, data)
     said: dict[str, list[Any]] = wire._imap.untagged_responses
     found = listing.status_of(
         {
@@ -162,11 +173,11 @@ def examine(
     return found, changes
 
 
-def _open(wire: Wire, argument: bytes) -> tuple[str, Any]:
-    """EXAMINE, with a BAD as an answer like NO."""
+def _open(wire: Wire, argument: bytes, *, readonly: bool = True) -> tuple[str, Any]:
+    """EXAMINE (or SELECT), with a BAD as an answer like NO."""
     try:
         imap: Any = wire._imap  # its select takes bytes as well as text
-        return imap.select(argument, True)
+        return imap.select(argument, readonly)
     except imaplib.IMAP4.abort:
         raise
     except imaplib.IMAP4.error as exc:

@@ -187,7 +187,7 @@ class Wire(imapclient.IMAPClient):
         self.asked: set[str] = set()
         self.enabled: set[str] = set()
         #: Words that this server refused once.
-        self.plain_list = self.plain_examine = False
+        self.plain_list = self.plain_examine = self.plain_select = False
 
     def greet(self) -> None:
         """Connect and read the greeting; for STARTTLS also upgrade. Nobody is signed in yet."""

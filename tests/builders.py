@@ -29,6 +29,9 @@ from mailcrm.services.crm import deals, people
 from mailcrm.services.crm.views import DealView, PersonView
 from mailcrm.services.db import transaction
 from mailcrm.services.mail import blobs
+from mailcrm.services.mail.search import index
+from mailcrm.services.mail.search.text import Words
+from mailcrm.services.mail.search.text import words as search_words
 from mailcrm.services.mail.thread.summary import refresh_threads
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # messages come one minute apart from here
@@ -150,6 +153,9 @@ def a_message(
                 )
             )
         session.flush()
+        files = f" {attachment}" if attachment else ""
+        found = Words(*(search_words(field) for field in (subject, f"{sender} {to} {cc}", text, files)))
+        index.add(session, [(message_id, found)])
         refresh_threads(session, [message.thread_id])
         return message
 

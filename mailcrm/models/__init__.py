@@ -27,7 +27,15 @@ from mailcrm.models.mailboxes import (
     ServerAction,
     SkippedUid,
 )
-from mailcrm.models.messages import Attachment, Message, MessageLocation, Participant, Thread, ThreadReference
+from mailcrm.models.messages import (
+    Attachment,
+    Message,
+    MessageLocation,
+    Participant,
+    SearchPending,
+    Thread,
+    ThreadReference,
+)
 from mailcrm.models.outbox import Outbox, OutboxAttachment, OutboxRecipient
 from mailcrm.models.tracking import TrackedLink, TrackedMessage, TrackingEvent
 from mailcrm.models.workspace import (
@@ -74,6 +82,7 @@ __all__ = [
     "PersonPhone",
     "Pipeline",
     "Quarantined",
+    "SearchPending",
     "ServerAction",
     "Signature",
     "SkippedUid",

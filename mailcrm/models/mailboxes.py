@@ -242,6 +242,7 @@ class Blob(Table, table=True):
     """
 
     __tablename__ = "blobs"
+    __table_args__ = (Index("ix_blobs_pack", "pack"),)
 
     sha256: str = Field(primary_key=True, max_length=64)
     size: int = Field(sa_type=BigId)

@@ -6,7 +6,7 @@ A message is one mailbox's copy of an RFC 5322 message: its content is shared (b
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from mailcrm.models.base import BigId, Table, key, moment, one_of
@@ -58,6 +58,7 @@ class Message(Table, table=True):
         Index("ix_messages_rfc", "rfc_message_id"),
         Index("ix_messages_link_pending", "link_pending", "id"),
         Index("ix_messages_mailbox_remote", "mailbox_id", "remote_id"),
+        Index("ix_messages_blob", "blob_sha"),
     )
 
     id: int | None = key()
@@ -93,6 +94,14 @@ class Message(Table, table=True):
     #: To-do column: linking rules have not looked at this message yet.
     link_pending: bool = True
     created_at: datetime = moment(now=True)
+
+
+class SearchPending(Table, table=True):
+    """A to-do: a message whose words are not in the search index (stored before there was one)."""
+
+    __tablename__ = "search_pending"
+
+    message_id: int = Field(primary_key=True, foreign_key="messages.id", ondelete="CASCADE", sa_type=BigId)
 
 
 class MessageLocation(Table, table=True):
@@ -132,7 +141,15 @@ class Attachment(Table, table=True):
     """A file of a message; its bytes are read from the raw message by `n`."""
 
     __tablename__ = "attachments"
-    __table_args__ = (UniqueConstraint("message_id", "n"),)
+    __table_args__ = (
+        UniqueConstraint("message_id", "n"),
+        Index(
+            "ix_attachments_blob",
+            "blob_sha",
+            sqlite_where=text("blob_sha IS NOT NULL"),
+            postgresql_where=text("blob_sha IS NOT NULL"),
+        ),
+    )
 
     id: int | None = key()
     message_id: int = key(foreign="messages.id", index=False)

@@ -1,10 +1,14 @@
 """The raw store: bytes under the name of their SHA-256, compressed, in the data folder.
 
-A file is written under a temporary name and renamed, so that a name always means whole content; it is written before
-the transaction that refers to it commits, so that a row never points at nothing after a crash of the process.
-Not flushed to the disk one by one: after a power cut `get` may raise BlobLost; `messages.py` then has such a message
-fetched again (`sync/heal.py`).
-Rows of `blobs` are written by those who refer to them; files without a row are swept later.
+    put        one blob as a file of its own, flushed to the disk (a sent mail, an uploaded file)
+    put_many   a batch into a pack (`packs.py`), flushed once: the way of sync
+    get        from wherever the blob's row says it lies; what is read is checked against its name
+
+Bytes are on the disk before the transaction that refers to them commits, so a row never points at nothing, after a
+crash as after a power cut. Should they be damaged all the same, `get` raises BlobLost; `messages.py` then has the
+message fetched again (`sync/heal.py`).
+Rows of `blobs` are written by those who refer to them (`store.save_blobs`); bytes without a row are swept by
+`blob_sweep.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +18,18 @@ import hashlib
 import os
 import threading
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from isal import isal_zlib
+from sqlmodel import Session, col
 
 from mailcrm.config import config
+from mailcrm.models import Blob
+from mailcrm.services.db import reading
+from mailcrm.services.mail import packs
+from mailcrm.services.mail.packs import Packer, Place
+from mailcrm.services.rows import chunks, pick, rows
 
 _LEVEL = 1  # zlib's format and zlib's ratio at level 1 (0.42, sync.md A7), in a fifth of its time
 _LOST = (errno.ENOENT, errno.EIO)
@@ -26,27 +37,32 @@ _MAX_SIZE = 256 * 1024 * 1024  # bytes after decompression; messages end at 100 
 
 
 class BlobLost(LookupError):
-    """The file is absent or damaged: fetch the message again, or restore the data folder's backup."""
+    """The bytes are absent or damaged: fetch the message again, or restore the data folder's backup."""
 
 
 def path_of(sha: str) -> Path:
-    """Return where a blob's file is: 256 folders, because a second level costs a new folder for almost every file."""
+    """Return where a blob's own file is: 256 folders, because a second level costs a new folder for almost every file."""
     return Path(f"{config().data_dir}/blobs/{sha[:2]}/{sha}")
 
 
 def digest(raw: bytes) -> str:
-    """Return the name that `put` gives these bytes."""
+    """Return the name that these bytes have."""
     return hashlib.sha256(raw).hexdigest()
 
 
+def compress(raw: bytes) -> bytes:
+    """Return bytes as they are stored."""
+    return isal_zlib.compress(raw, _LEVEL)  # pyright: ignore[reportUnknownMemberType]
+
+
 def put(raw: bytes) -> str:
-    """Store bytes and return their SHA-256 in hex; storing the same bytes again does nothing. Thread-safe."""
+    """Store bytes in a file of their own and return their SHA-256 in hex; again does nothing. Thread-safe."""
     sha = digest(raw)
     target = path_of(sha)
     if _is_there(target):
         return sha
     draft = target.with_name(f".{sha}.{os.getpid()}.{threading.get_ident()}")
-    left = memoryview(isal_zlib.compress(raw, _LEVEL))  # pyright: ignore[reportUnknownMemberType]
+    left = memoryview(compress(raw))
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except FileNotFoundError:
@@ -56,37 +72,93 @@ def put(raw: bytes) -> str:
         try:
             while left:
                 left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
         finally:
             os.close(descriptor)
         draft.replace(target)
+        packs.flush_folder(target.parent)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
     return sha
 
 
+def put_many(packer: Packer, streams: Mapping[str, bytes]) -> dict[str, Place]:
+    """Store compressed bytes by their SHA-256 in a pack; return their places.
+
+    What the store has already is left out: its row says where it lies. Durable on return.
+    """
+    known = present(streams)
+    new = [sha for sha in streams if sha not in known]
+    return dict(zip(new, packer.add([streams[sha] for sha in new]), strict=True))
+
+
+def present(shas: Mapping[str, object]) -> set[str]:
+    """Return which of these blobs the store has: their row says where, and a file of their own is there."""
+    found: set[str] = set()
+    with reading() as session:
+        for part in chunks(list(shas)):
+            for sha, pack in rows(session, pick(Blob.sha256, Blob.pack).where(col(Blob.sha256).in_(part))):
+                if pack or has_file(sha):
+                    found.add(sha)
+    return found
+
+
 def get(sha: str) -> bytes:
     """Return the bytes of a blob. Raises BlobLost when they are absent or not what their name says."""
-    unpacker = zlib.decompressobj()
+    tried: Place | None = None
+    while (place := _place(sha)) is not None and place != tried:  # a sweep may move it while it is read
+        tried = place
+        try:
+            return _unpacked(sha, packs.read(place))
+        except BlobLost:
+            continue
+        except OSError as exc:
+            if exc.errno not in _LOST:
+                raise
     try:
-        raw = unpacker.decompress(path_of(sha).read_bytes(), _MAX_SIZE)
-    except zlib.error as exc:
-        raise BlobLost(sha) from exc
+        return _unpacked(sha, path_of(sha).read_bytes())
     except OSError as exc:
         if exc.errno not in _LOST:  # too many open files, a folder that can't be read: the bytes are there
             raise
+        raise BlobLost(sha) from exc
+
+
+def drop_damaged(session: Session, sha: str) -> None:
+    """Forget where a blob lies when it can't be read, so that it is written again."""
+    try:
+        get(sha)
+    except BlobLost:
+        path_of(sha).unlink(missing_ok=True)
+        row = session.get(Blob, sha)
+        if row is not None:
+            row.pack, row.start, row.length = "", 0, 0
+            session.add(row)
+
+
+def _place(sha: str) -> Place | None:
+    with reading() as session:
+        for pack, start, length in rows(
+            session, pick(Blob.pack, Blob.start, Blob.length).where(col(Blob.sha256) == sha)
+        ):
+            return Place(pack, start, length) if pack else None
+    return None
+
+
+def _unpacked(sha: str, packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        raw = unpacker.decompress(packed, _MAX_SIZE)
+    except zlib.error as exc:
         raise BlobLost(sha) from exc
     if not unpacker.eof or digest(raw) != sha:
         raise BlobLost(sha)
     return raw
 
 
-def drop_damaged(sha: str) -> None:
-    """Remove a blob's file when it can't be read, so that `put` writes it again."""
-    try:
-        get(sha)
-    except BlobLost:
-        path_of(sha).unlink(missing_ok=True)
+def has_file(sha: str) -> bool:
+    """Return whether a blob has a file of its own."""
+    return _is_there(path_of(sha))
 
 
 def _is_there(path: Path) -> bool:

@@ -1,13 +1,14 @@
 """Stores messages: one row each with participants, attachments, thread; used by sync, by the outbox, by Smart Bcc.
 
-The raw bytes must be in the blob store before (`blobs.put`). Works inside the caller's transaction and never commits.
+The raw bytes must be in the blob store before (`blobs.put`, `blobs.put_many`). Works inside the caller's transaction and
+never commits. What is stored is searchable at once (`search/index.py`).
 The same bytes in the same mailbox are one message, however often they come. Visibility is stamped from the mailbox's
 default now (M24: later changes of the default touch future mail only). Knows no server and no UIDs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +19,15 @@ from sqlmodel import Session, col, select
 from mailcrm.models import Attachment, Blob, Mailbox, MailboxAlias, Message, Participant
 from mailcrm.models.base import utcnow
 from mailcrm.services import live
+from mailcrm.services.mail import blobs
+from mailcrm.services.mail.packs import Place
 from mailcrm.services.mail.parse.values import Address, ParsedMessage
+from mailcrm.services.mail.search import index
+from mailcrm.services.mail.search.text import Words, words_of
 from mailcrm.services.mail.thread import assign
 from mailcrm.services.mail.thread.references import ids_of
 from mailcrm.services.mail.thread.summary import refresh_threads
-from mailcrm.services.rows import table_of
+from mailcrm.services.rows import chunks, pick, rows, table_of
 
 _MAX_ADDRESS = 998  # octets: RFC 5321 has 320; longer ones are attacks and don't fit an index
 _MAX_NAME = 500  # characters of a display name
@@ -40,6 +45,8 @@ class Incoming:
     direction: str
     read: bool
     archived: bool = False
+    place: Place | None = None  # in a pack; None: in a file of its own, or there before
+    words: Words | None = None  # for the search index; made here when the caller has not
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ def store(session: Session, owner: Owner, items: Sequence[Incoming]) -> dict[str
         return {}
     now = utcnow()
     unique = {item.sha: item for item in items}
-    save_blobs(session, {item.sha: item.size for item in items})
+    save_blobs(session, {i.sha: i.size for i in items}, {i.sha: i.place for i in items if i.place is not None})
     found = find(session, owner.mailbox_id, list(unique))
     new = [item for sha, item in unique.items() if sha not in found]
     if not new:
@@ -118,6 +125,7 @@ def store(session: Session, owner: Owner, items: Sequence[Incoming]) -> dict[str
     attachments = [row for item, i in zip(new, ids, strict=True) for row in _attachments(item.parsed, i)]
     if attachments:
         connection.execute(table_of(Attachment).insert(), attachments)
+    index.add(session, [(i, item.words or words_of(item.parsed)) for item, i in zip(new, ids, strict=True)])
     refresh_threads(session, threads)
     live.hint(session, owner.user_id, "mail", owner.mailbox_id)
     return {**found, **{item.sha: i for item, i in zip(new, ids, strict=True)}}
@@ -136,15 +144,48 @@ def find(session: Session, mailbox_id: int, shas: Sequence[str]) -> dict[str, in
     return found
 
 
-def save_blobs(session: Session, sizes: dict[str, int]) -> None:
-    """Make sure that `blobs` has a row for each SHA-256."""
-    if not sizes:
+def save_blobs(session: Session, sizes: Mapping[str, int], places: Mapping[str, Place] | None = None) -> None:
+    """Make sure that `blobs` has a row for each SHA-256, with where it lies in a pack.
+
+    Without a place the bytes are in a file of their own, or the store has them already. Raises blobs.BlobLost when
+    neither is so: a sweep took them in between, put them again.
+    """
+    places = places or {}
+    here = dict(sizes)
+    for part in chunks([sha for sha in sizes if sha not in places]):
+        # The lock keeps a sweep from taking the row before ours refers to it (SQLite has one writer anyway).
+        kept = pick(Blob.sha256).where(col(Blob.sha256).in_(part)).with_for_update(read=True, key_share=True)
+        for row in rows(session, kept):
+            del here[row[0]]
+    for sha in here:
+        if sha not in places and not blobs.has_file(sha):
+            raise blobs.BlobLost(sha)
+    if not here:
         return
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     now = utcnow()
-    # Sorted, so that two transactions never wait for each other's rows crosswise.
-    rows = [{"sha256": sha, "size": sizes[sha], "created_at": now} for sha in sorted(sizes)]
-    session.connection().execute(make(table_of(Blob)).on_conflict_do_nothing(), rows)
+    table = table_of(Blob)
+    nowhere = Place("", 0, 0)
+    values: list[dict[str, Any]] = []
+    for sha in sorted(here):  # sorted, so that two transactions never wait for each other's rows crosswise
+        at = places.get(sha, nowhere)
+        values.append(
+            {
+                "sha256": sha,
+                "size": here[sha],
+                "pack": at.pack,
+                "start": at.start,
+                "length": at.length,
+                "created_at": now,
+            }
+        )
+    insert = make(table)
+    mend = insert.on_conflict_do_update(  # a row that lost its bytes finds them again
+        index_elements=[table.c.sha256],
+        set_={name: insert.excluded[name] for name in ("pack", "start", "length")},
+        where=(table.c.pack == "") & (insert.excluded["pack"] != ""),
+    )
+    session.connection().execute(mend, values)
 
 
 def _row(owner: Owner, item: Incoming, thread_id: int, sort_at: datetime, now: datetime) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from mailcrm.models import (
 )
 from mailcrm.services import access, paging
 from mailcrm.services.access import Actor
+from mailcrm.services.mail.search import index
 from mailcrm.services.mail.views import ThreadPage, ThreadRow, TrackingView
 from mailcrm.services.rows import pick, rows, scalar
 
@@ -134,7 +135,8 @@ def _conditions(session: Session, actor: Actor, wanted: Filter) -> list[ColumnEl
         found.append(_linked(col(Link.lead_id) == wanted.lead_id))
     if wanted.visibility is not None:
         found.append(_message(col(Message.visibility) == wanted.visibility))
-    found += [_matches(word) for word in wanted.query[:QUERY_MOST].replace("\x00", " ").split()[:10]]
+    if wanted.query.strip():
+        found.append(_found(session, wanted.query[:QUERY_MOST]))
     return found
 
 
@@ -187,9 +189,9 @@ def _linked(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return or_(col(Thread.id).in_(of_threads), col(Thread.id).in_(of_messages))
 
 
-def _matches(word: str) -> ColumnElement[bool]:
-    fields = (Message.subject, Message.from_name, Message.from_address, Message.snippet)
-    return _message(or_(*(col(field).icontains(word, autoescape=True) for field in fields)))
+def _found(session: Session, question: str) -> ColumnElement[bool]:
+    """The thread has a standing message with all words of the question (search/index.py)."""
+    return col(Thread.id).in_(pick(Message.thread_id).where(_STANDS, index.found_by(session, question)))
 
 
 def _details(session: Session, actor: Actor, wanted: Filter, found: Any) -> tuple[ThreadRow, ...]:

@@ -1,0 +1,127 @@
+"""Where the words of messages are kept: FTS5 on SQLite, a tsvector with a GIN index on PostgreSQL (decisions.md 5).
+
+Filled in the transaction that stores the message (`store.py`), emptied with it (a trigger, a foreign key). Both
+databases get the words ready made and cut nothing themselves: FTS5's `ascii` takes every character above 127 as part
+of a word, and a tsvector is written as text; so both find the same (`test_search.py`). FTS5's four columns are
+PostgreSQL's four weights: subject A, people B, body C, files D.
+Whose messages may be found is the caller's to say. Table and trigger: alembic 0003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, cast, column, delete, literal, text
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.sql import false, table
+from sqlmodel import Session, col
+
+from mailcrm.models import Message, SearchPending
+from mailcrm.services.db import reading, transaction
+from mailcrm.services.mail import blobs
+from mailcrm.services.mail.parse.message import parse_message
+from mailcrm.services.mail.parse.values import UnparsableMessage
+from mailcrm.services.mail.search.text import Phrase, Words, phrases, words_of
+from mailcrm.services.rows import chunks, pick, rows, run
+
+_POSTGRES = text(
+    "INSERT INTO message_search (message_id, words) VALUES (:id, CAST(:words AS tsvector))"
+    " ON CONFLICT (message_id) DO UPDATE SET words = excluded.words"
+)
+_GAP = 2  # positions between two fields, so that no phrase reaches over
+
+
+def add(session: Session, items: Sequence[tuple[int, Words]]) -> None:
+    """Index messages by their ids, in the caller's transaction; a message that is indexed is indexed anew."""
+    if not items:
+        return
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRES, [{"id": i, "words": _vector(found)} for i, found in items])
+        return
+    # Straight to the driver: SQLAlchemy's parameters cost as much as the index.
+    connection.exec_driver_sql(
+        "INSERT OR REPLACE INTO message_search (rowid, subject, people, body, files) VALUES (?, ?, ?, ?, ?)",
+        [(i, found.subject, found.people, found.body, found.files) for i, found in items],
+    )
+
+
+def found_by(session: Session, question: str) -> ColumnElement[bool]:
+    """Return the condition on `messages` that all words of a question occur; words may be beginnings.
+
+    A question without a word (only punctuation) finds nothing.
+    """
+    asked = phrases(question)
+    if not asked:
+        return false()
+    if session.get_bind().dialect.name == "postgresql":
+        search = table("message_search", column("message_id"), column("words"))
+        matches: Any = search.c.words.op("@@")(cast(literal(" & ".join(map(_postgres, asked))), TSQUERY))
+        return col(Message.id).in_(pick(search.c.message_id).where(matches))
+    search = table("message_search", column("rowid"), column("message_search"))
+    question = " AND ".join(f'"{" ".join(phrase.words)}"{"*" if phrase.open else ""}' for phrase in asked)
+    return col(Message.id).in_(pick(search.c.rowid).where(search.c.message_search.op("MATCH")(literal(question))))
+
+
+def _postgres(phrase: Phrase) -> str:
+    """Write a phrase as a tsquery. Words hold letters and digits only, so nothing is to be escaped."""
+    words = [f"'{word}'" for word in phrase.words]
+    return f"({' <-> '.join(words)}{':*' if phrase.open else ''})"
+
+
+def index_waiting(limit: int = 500) -> int:
+    """Index messages that were stored before there was an index; return how many were looked at. A job."""
+    with reading() as session:
+        waiting = pick(Message.id, Message.blob_sha).join(SearchPending, col(SearchPending.message_id) == Message.id)
+        found = rows(session, waiting.order_by(col(Message.id).desc()).limit(limit))
+    for part in chunks(found, 50):
+        items = [(row[0], words) for row in part if (words := _words_in_store(row[1])) is not None]
+        with transaction() as session:
+            ids = [row[0] for row in part]
+            there = {row[0] for row in rows(session, pick(Message.id).where(col(Message.id).in_(ids)))}
+            add(session, [(i, words) for i, words in items if i in there])
+            run(session, delete(SearchPending).where(col(SearchPending.message_id).in_(ids)))
+    return len(found)
+
+
+def forget_deleted(most: int = 200) -> bool:
+    """Merge the words of deleted messages out of SQLite's index, a bounded part of it; tell whether more is left.
+
+    FTS5 marks deleted rows; their words are gone only when the segments that hold them are written anew. PostgreSQL's
+    autovacuum does that by itself. A job.
+    """
+    with transaction() as session:
+        connection = session.connection()
+        if connection.dialect.name != "sqlite":
+            return False
+        if connection.exec_driver_sql("SELECT 1 FROM message_search_deleted").first() is None:
+            return False
+        changes = "SELECT total_changes()"
+        before = connection.exec_driver_sql(changes).scalar_one()
+        # Less than nothing: merge everything into one segment, `most` pages now.
+        connection.exec_driver_sql("INSERT INTO message_search(message_search, rank) VALUES ('merge', ?)", (-most,))
+        if connection.exec_driver_sql(changes).scalar_one() - before < 2:  # FTS5's way of saying that it is done
+            connection.exec_driver_sql("DELETE FROM message_search_deleted")
+            return False
+    return True
+
+
+def _words_in_store(sha: str) -> Words | None:
+    """The words of a stored message, None for one that can't be read: heal.py fetches it again when it is opened."""
+    try:
+        return words_of(parse_message(blobs.get(sha)))
+    except (blobs.BlobLost, UnparsableMessage):
+        return None
+
+
+def _vector(found: Words) -> str:
+    """Write a tsvector as PostgreSQL reads it. Words hold letters and digits only, so nothing is to be escaped."""
+    at = 0
+    places: dict[str, list[str]] = {}
+    for weight, field in (("A", found.subject), ("B", found.people), ("C", found.body), ("D", found.files)):
+        for word in field.split():
+            at += 1
+            places.setdefault(word, []).append(f"{at}{weight}")
+        at += _GAP
+    return " ".join(f"'{word}':{','.join(where)}" for word, where in places.items())

@@ -1,0 +1,120 @@
+"""The words of a message and of a question: the same for SQLite and PostgreSQL, made here and not by them. Pure.
+
+NFKC, case folded, accents taken off, cut into words of letters and digits; every run of Chinese, Japanese or Korean
+writing becomes overlapping pairs and its last character, so that words of two characters, and of one, are found
+(decisions.md 5; sync.md B6: trigrams find no 見積). Does not look anything up.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mailcrm.services.mail.parse.values import ParsedMessage
+
+MAX_WORDS = 16_000  # of one message; PostgreSQL knows 16,383 positions in a text, and 1 MB of words
+MAX_WORD = 60  # characters; longer ones are encoded rubbish, and are cut the same way when asked for
+_MAX_TEXT = 400_000  # characters looked at: enough for MAX_WORDS of any language
+_MAX_QUESTION = 10  # words of a question
+
+_CJK = (
+    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u303b\u3041-\u3096\u3099-\u309c\u309f-\u30fa"
+    "\u30fc-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
+    "\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"([{_CJK}]+)|[^\W_{_CJK}]+")
+_ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u0370-\u03ff\u0400-\u052f\u1e00-\u1fff]")
+_ACCENTS = re.compile("[\u0300-\u036f]+")  # not U+3099: か and が are different letters
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+_ASCII = str.maketrans({n: " " for n in range(128) if not chr(n).isalnum()})
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is indexed of a message, by where it stood; each is words with single spaces between."""
+
+    subject: str
+    people: str
+    body: str
+    files: str
+
+
+def words_of(parsed: ParsedMessage) -> Words:
+    """Return the words of a message; the body gets what the others leave of `MAX_WORDS`."""
+    addresses = (*parsed.from_, *parsed.reply_to, *parsed.to, *parsed.cc, *parsed.bcc)
+    everyone = ((parsed.sender,) if parsed.sender else ()) + addresses
+    people = _cut(words(" ".join(dict.fromkeys(f"{a.name} {a.address}" for a in everyone))), 4000)
+    files = _cut(words(" ".join(a.filename for a in parsed.attachments)), 2000)
+    subject = _cut(words(parsed.subject), 1000)
+    left = MAX_WORDS - sum(field.count(" ") + 1 for field in (subject, people, files))
+    return Words(subject, people, _cut(words(parsed.text), left), files)
+
+
+def words(text: str) -> str:
+    """Return the words of a text with single spaces between."""
+    text = text[:_MAX_TEXT]
+    if text.isascii():
+        return " ".join(_short(text.lower().translate(_ASCII).split()))
+    return " ".join(_short(_tokens(_fold(text))))
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that stand together. `open`: the last one may be the beginning of a longer word."""
+
+    words: tuple[str, ...]
+    open: bool
+
+
+def phrases(question: str) -> list[Phrase]:
+    """Return what a person asked for: phrases that must all occur.
+
+    A part that ends in a letter or digit may go on ("100" finds 1000, "100%" does not).
+    """
+    found = [(part, _asked(part)) for part in question.replace("\0", " ").split()[:_MAX_QUESTION]]
+    return [Phrase(tuple(words), part[-1].isalnum()) for part, words in found if words]
+
+
+def _asked(part: str) -> list[str]:
+    """The words of one part of a question, as they stand in the index; the run at its end may go on there."""
+    out: list[str] = []
+    folded = _fold(part[:200])
+    for match in _WORD.finditer(folded):
+        run = match[1]
+        if run is None:
+            out.append(match[0][:MAX_WORD])
+        else:
+            last = match.end() == len(folded) and len(run) > 1
+            out += [run[n : n + 2] for n in range(len(run) - last)]
+    return out
+
+
+def _fold(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).casefold()
+    if _ACCENTED.search(text):
+        text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
+    return _INVISIBLE.sub("", text)
+
+
+def _tokens(text: str) -> Iterable[str]:
+    out: list[str] = []
+    for match in _WORD.finditer(text):
+        run = match[1]
+        if run is None:
+            out.append(match[0])
+        else:
+            out += [run[n : n + 2] for n in range(len(run))]  # the last one is a single character
+    return out
+
+
+def _short(found: Iterable[str]) -> Iterable[str]:
+    return [word if len(word) <= MAX_WORD else word[:MAX_WORD] for word in found]
+
+
+def _cut(text: str, most: int) -> str:
+    """Keep the first `most` words."""
+    return text if len(text) <= most else " ".join(text.split(" ", most)[:most])

@@ -1,0 +1,148 @@
+"""The search index: the same results on SQLite and PostgreSQL, and nothing left of what was removed."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text as sql
+from sqlmodel import col, delete, select
+
+from mailcrm.models import Mailbox, Message, SearchPending
+from mailcrm.services.db import reading, transaction
+from mailcrm.services.mail import blobs, store, threads
+from mailcrm.services.mail.parse.message import parse_message
+from mailcrm.services.mail.search import index
+from mailcrm.services.mail.search.text import MAX_WORDS, Words, words_of
+from mailcrm.services.rows import pick, rows
+from tests.builders import a_mailbox, a_message, a_user
+
+MAILS = {
+    "plain": ("Quarterly report", "Please find the numbers for May attached.", "numbers-may.xlsx"),
+    "accents": ("Café Zürich", "Die Straße ist naß. 100% sure_thing", ""),
+    "japanese": ("見積書の送付", "お世話になっております。東京都の打ち合わせの件、ご確認ください。", "見積書.pdf"),
+    "wide": ("ＡＢＣ商事", "ﾃｽﾄです。", ""),
+    "korean": ("안녕하세요", "견적서를 보냅니다", ""),
+    "number": ("1000 surething", "the invoice 2024-05", ""),
+}
+
+QUESTIONS = [
+    ("report", ["plain"]),
+    ("REPORT quart", ["plain"]),
+    ("numbers-may.xlsx", ["plain"]),
+    ("xlsx", ["plain"]),
+    ("port", []),  # words, and beginnings of words
+    ("cafe", ["accents"]),
+    ("CAFÉ zurich", ["accents"]),
+    ("strasse nass", ["accents"]),
+    ("100%", ["accents"]),
+    ("100", ["accents", "number"]),
+    ("sure_thing", ["accents"]),
+    ("見積", ["japanese"]),
+    ("積書", ["japanese"]),
+    ("見積書の送付", ["japanese"]),
+    ("送付の見積書", []),
+    ("京", ["japanese"]),
+    ("都", ["japanese"]),
+    ("打ち合わせ 東京", ["japanese"]),
+    ("東京 大阪", []),
+    ("abc商事", ["wide"]),
+    ("テスト", ["wide"]),
+    ("견적", ["korean"]),
+    ("안녕", ["korean"]),
+    ("2024-05", ["number"]),
+    ("mika", sorted(MAILS)),
+    ("mika@saimaa.test invoice", ["number"]),
+    ("\" OR * NOT ( ) ' : & | ! <-> \\ \x00", []),
+    ("…", []),
+]
+
+
+def asked(question: str) -> list[str]:
+    with reading() as session:
+        found = rows(session, pick(Message.rfc_message_id).where(index.found_by(session, question)))
+    return sorted(row[0].partition("@")[0] for row in found)
+
+
+def test_the_same_is_found_on_both_databases(db: str) -> None:
+    """decisions.md 5, sync.md B6: two-character Japanese words too; words are AND-ed; nothing is syntax."""
+    box = a_mailbox(a_user())
+    for name, (subject, body, file) in MAILS.items():
+        a_message(box, subject=subject, text=body, attachment=file, rfc_message_id=f"{name}@search.test")
+    assert {question: asked(question) for question, _ in QUESTIONS} == dict(QUESTIONS)
+
+
+def test_what_is_stored_is_found_at_once(db: str) -> None:
+    """B06: subject, people, body and file names, from the transaction that stores the message."""
+    raw = (
+        b"From: =?utf-8?b?5bGx55Sw?= <yamada@kaisha.example.jp>\r\nTo: ann@home.test\r\nSubject: hello\r\n"
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nthe body of it\r\n"
+        b"--b\r\nContent-Type: application/pdf; name=contract.pdf\r\nContent-Disposition: attachment\r\n\r\nx\r\n--b--\r\n"
+    )
+    mailbox_id = a_mailbox(a_user())
+    with transaction() as session:
+        mailbox = session.get_one(Mailbox, mailbox_id)
+        item = store.Incoming(blobs.put(raw), len(raw), parse_message(raw), None, "in", read=False)
+        (message_id,) = store.store(session, store.owner_of(session, mailbox), [item]).values()
+    for question in ("hello", "山田", "yamada@kaisha", "body", "contract.pdf"):
+        with reading() as session:
+            assert rows(session, pick(Message.id).where(index.found_by(session, question))) == [(message_id,)], question
+
+
+def test_a_removed_mailbox_leaves_no_words(db: str) -> None:
+    """Erasure: neither a hit nor, after the job, a trace of its words in the database."""
+    user = a_user()
+    gone, kept = a_mailbox(user), a_mailbox(user)
+    for n in range(30):
+        a_message(gone, subject=f"zanzibarcanary{n} numbers")
+    a_message(kept, subject="still here numbers", rfc_message_id="kept@search.test")
+    with transaction() as session:
+        session.exec(delete(Mailbox).where(col(Mailbox.id) == gone))
+    assert asked("zanzibarcanary1") == []
+    assert asked("numbers") == ["kept"]
+    while index.forget_deleted(10):
+        pass
+    if db == "sqlite":
+        with reading() as session:
+            blocks = session.connection().exec_driver_sql("SELECT block FROM message_search_data").all()
+        assert not any(b"zanzibarcanary" in bytes(row[0]) for row in blocks)
+        assert any(b"numbers" in bytes(row[0]) for row in blocks)
+    else:
+        with reading() as session:
+            assert session.connection().execute(sql("SELECT count(*) FROM message_search")).scalar_one() == 1
+
+
+def test_messages_from_before_the_index_are_indexed_by_a_job(db: str) -> None:
+    box = a_mailbox(a_user())
+    made = a_message(box, subject="from long ago", rfc_message_id="old@search.test")
+    lost = a_message(box, subject="lost bytes", rfc_message_id="lost@search.test")
+    with transaction() as session:
+        session.connection().execute(sql("DELETE FROM message_search"))
+        session.add_all([SearchPending(message_id=made.id or 0), SearchPending(message_id=lost.id or 0)])
+    blobs.path_of(lost.blob_sha).unlink()
+    assert asked("long") == []
+    while index.index_waiting(1):
+        pass
+    assert asked("long") == ["old"]
+    with reading() as session:
+        assert session.exec(select(SearchPending)).all() == []
+
+
+def test_a_flood_of_words_is_cut_not_refused(db: str) -> None:
+    """PostgreSQL refuses a text of more than 1 MB of words; both databases hold the same first ones."""
+    flood = " ".join(f"w{n:059d}" for n in range(40_000))
+    raw = f"From: a@b.test\r\nSubject: flood\r\n\r\n{flood}\r\n".encode()
+    found = words_of(parse_message(raw))
+    assert found.body.count(" ") < MAX_WORDS
+    message = a_message(a_mailbox(a_user()), rfc_message_id="flood@search.test")
+    with transaction() as session:
+        index.add(session, [(message.id or 0, Words("", "", found.body, ""))])
+    assert asked(f"w{1:059d}") == ["flood"]
+
+
+@pytest.mark.parametrize("question", ["見積", "certificates", "mika aaltonen"])
+def test_the_thread_list_uses_the_index(db: str, question: str) -> None:
+    """Own mail only: a colleague's thread with the same words is not found."""
+    aino, boris = a_user(), a_user("Boris")
+    for user in (aino, boris):
+        a_message(a_mailbox(user), subject=f"見積 of {user.user_id}")
+    found = threads.list_threads(aino, query=question)
+    assert [row.subject for row in found.rows] == [f"見積 of {aino.user_id}"]

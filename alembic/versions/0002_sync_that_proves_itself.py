@@ -134,7 +134,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("remote_id", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("partial", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("hidden", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("lost_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.create_index("ix_messages_mailbox_remote", ["mailbox_id", "remote_id"], unique=False)
+        lost = sa.text("lost_at IS NOT NULL")
+        batch_op.create_index(
+            "ix_messages_lost", ["mailbox_id", "size"], unique=False, sqlite_where=lost, postgresql_where=lost
+        )
+    op.execute("UPDATE messages SET lost_at = gone_at WHERE gone_at IS NOT NULL")
 
     with op.batch_alter_table("thread_references", schema=None) as batch_op:
         batch_op.add_column(sa.Column("pinned", sa.Boolean(), nullable=False, server_default=sa.false()))
@@ -145,7 +151,9 @@ def downgrade() -> None:
         batch_op.drop_column("pinned")
 
     with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.drop_index("ix_messages_lost")
         batch_op.drop_index("ix_messages_mailbox_remote")
+        batch_op.drop_column("lost_at")
         batch_op.drop_column("hidden")
         batch_op.drop_column("partial")
         batch_op.drop_column("remote_id")

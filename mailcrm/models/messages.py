@@ -58,6 +58,10 @@ class Message(Table, table=True):
         Index("ix_messages_rfc", "rfc_message_id"),
         Index("ix_messages_link_pending", "link_pending", "id"),
         Index("ix_messages_mailbox_remote", "mailbox_id", "remote_id"),
+        Index(
+            "ix_messages_lost", "mailbox_id", "size",
+            sqlite_where=text("lost_at IS NOT NULL"), postgresql_where=text("lost_at IS NOT NULL"),
+        ),
         Index("ix_messages_blob", "blob_sha"),
     )
 
@@ -88,6 +92,8 @@ class Message(Table, table=True):
     #: It sits only in folders that are not synced any more (M14): kept, and not shown.
     hidden: bool = False
     visibility: str
+    #: When its last location vanished; `gone_at` follows when the pass ends without finding it in another folder.
+    lost_at: datetime | None = moment(nullable=True)
     #: Set when the last location vanished from the server; the message stays (settled question 6).
     gone_at: datetime | None = moment(nullable=True)
     deleted_at: datetime | None = moment(nullable=True)

@@ -45,6 +45,7 @@ class Incoming:
     direction: str
     read: bool
     archived: bool = False
+    remote_id: str | None = None
     place: Place | None = None  # in a pack; None: in a file of its own, or there before
     words: Words | None = None  # for the search index; made here when the caller has not
 
@@ -198,6 +199,7 @@ def _row(owner: Owner, item: Incoming, thread_id: int, sort_at: datetime, now: d
         "blob_sha": item.sha,
         "size": item.size,
         "rfc_message_id": parsed.rfc_message_id,
+        "remote_id": item.remote_id,
         "in_reply_to": parsed.in_reply_to,
         "direction": item.direction,
         "subject": parsed.subject,

@@ -29,16 +29,18 @@ from typing import Any, Self
 from imapclient.imap_utf7 import encode as encode_utf7
 
 from mailcrm.errors import MailcrmError, TransientError
-from mailcrm.services.mail.imap import answers, commands, names, uidset
+from mailcrm.services.mail.imap import answers, commands, names, parts, uidset
 from mailcrm.services.mail.imap.failures import translated
 from mailcrm.services.mail.imap.folders import RemoteFolder, with_roles
 from mailcrm.services.mail.imap.listing import FolderStatus
+from mailcrm.services.mail.imap.structure import Section
 from mailcrm.services.mail.imap.values import Changes, RemoteMessage, RemoteMeta, State, Unfetchable
 from mailcrm.services.mail.imap.wire import Limits, Wire, quoted, refuse_control
 from mailcrm.services.mail.providers.values import ServerSpec
 
 META_BATCH = 1000  # messages in one metadata fetch (sync.md A1: every request is bounded)
 STATE_BATCH = 10_000  # messages in one fetch of flags: some 60 bytes each
+PIECE = 1024 * 1024  # bytes of a large message or part that are in memory at once
 MAX_MESSAGE = 100_000_000  # bytes; larger messages are skipped with a reason (sync.md A5)
 
 _APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)", re.IGNORECASE)
@@ -209,14 +211,37 @@ class ImapConnection:
         """Fetch the raw Message-ID header field of each message, b"" where it has none."""
         out: dict[int, bytes] = {}
         wanted = set(uids)
-        key = b"BODY[HEADER.FIELDS (MESSAGE-ID)]"
         for sequence in uidset.sets(wanted):
             with self._call():
                 data = self._wire._fetch_data(sequence, ("BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]",))
                 for uid, item in answers.items(data).items():
-                    if uid in wanted and isinstance(item.get(key), bytes):
-                        out[uid] = item[key]
+                    header = answers.header_fields(item)
+                    if uid in wanted and header is not None:
+                        out[uid] = header
         return out
+
+    def fetch_structure(self, uid: int) -> Section | None:
+        """Fetch what a message is made of; None when the server's answer makes no sense."""
+        with self._call():
+            return parts.fetch_structure(self._wire, uid)
+
+    def fetch_sections(self, uid: int, wanted: Sequence[str]) -> dict[str, bytes]:
+        """Fetch whole sections of a message by their names; what can't be had is left out."""
+        with self._call():
+            return parts.fetch_sections(self._wire, uid, wanted)
+
+    def fetch_pieces(self, uid: int, section: str = "") -> Iterator[bytes]:
+        """Fetch a section, or the whole message, 1 MB after the other; nothing when the server does not hand it out."""
+        start = 0
+        while start <= MAX_MESSAGE:  # RFC822.SIZE is not to be trusted for the end; a server can't send for ever
+            with self._call():
+                piece = parts.fetch_piece(self._wire, uid, section, start, PIECE)
+            if not piece:
+                return
+            yield piece
+            start += len(piece)
+            if len(piece) != PIECE:  # the end, or all at once from a server that knows no ranges
+                return
 
     def fetch_raw(
         self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None
@@ -255,10 +280,7 @@ class ImapConnection:
                 for uid in sorted(answer, reverse=True):
                     raw = answer.pop(uid)
                     if uid in asked:
-                        about = meta[uid]
-                        yield RemoteMessage(
-                            uid, about.flags, about.internal_date, raw, about.remote_id, about.labels
-                        )  # fmt: skip
+                        yield RemoteMessage(uid, meta[uid].flags, meta[uid].internal_date, raw)
 
     def search_message_id(self, folder: str, message_id: str) -> list[int]:
         """Return the UIDs in `folder` whose Message-ID header holds `message_id` (attacker text: F12)."""

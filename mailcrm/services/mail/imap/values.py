@@ -24,14 +24,12 @@ class RemoteMeta:
 
 @dataclass(frozen=True, slots=True)
 class RemoteMessage:
-    """A message as the server sent it; the other facts are those of its `RemoteMeta`."""
+    """A message as the server sent it."""
 
     uid: int
     flags: frozenset[str]
     internal_date: datetime | None
     raw: bytes
-    remote_id: str | None = None
-    labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
-"""Writes what a pass found: folders, listings, comparisons, flags, and batches of messages.
+"""Writes what a pass found: listings, comparisons, and batches of messages.
 
+Folders are written by `folder_rows.py`, flags by `states.py`, what is lost, found again and gone by `homes.py`.
 Every function works inside the caller's transaction and never commits. The invariant they keep together: each UID of
 a folder that the server listed under the current UIDVALIDITY has exactly one row in `pending_uids`,
 `message_locations`, `skipped_uids` or `quarantine`; the cursor (`uidnext`) moves only with these rows (rule 7).
@@ -9,17 +10,14 @@ No network, no parsing: `engine.py` and `fetch.py` bring the values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, or_, update
 from sqlmodel import Session, col, select
 
 from mailcrm import __version__
 from mailcrm.models import (
     Folder,
-    Mailbox,
     Message,
     MessageLocation,
     Outbox,
@@ -28,137 +26,53 @@ from mailcrm.models import (
     SkippedUid,
 )
 from mailcrm.models.base import utcnow
-from mailcrm.services.mail import hidden, store
-from mailcrm.services.mail.imap.folders import RemoteFolder
+from mailcrm.services.mail import store
 from mailcrm.services.mail.parse.values import ParsedMessage
+from mailcrm.services.mail.sync import homes, states
 from mailcrm.services.mail.sync.cursor import MAX_UID, Cursor, Server
-from mailcrm.services.mail.sync.plan import Believe
-from mailcrm.services.mail.thread.summary import refresh_threads
-from mailcrm.services.mail.writeback import queue as writeback
-from mailcrm.services.mail.writeback.plan import FLAGS as FLAG_ACTS
-from mailcrm.services.rows import chunks, rows, run, table_of
+from mailcrm.services.mail.sync.folder_rows import NOT_SYNCED, save_folders
+from mailcrm.services.mail.sync.plan import Believe, among
+from mailcrm.services.mail.sync.values import (
+    Found,
+    Gone,
+    Located,
+    Outcome,
+    Poison,
+    Skipped,
+    Stored,
+    spell,
+    spell_labels,
+)
+from mailcrm.services.rows import chunks, pick, rows, run, table_of
 
 DOUBT_EMPTY = "sync.doubt_empty"
-NOT_SYNCED = ("drafts", "junk", "trash")  # roles that are not chosen by themselves
+FEW = 5_000  # UIDs that are looked up one by one rather than by reading all of a folder's
 
 _TABLES = (MessageLocation, PendingUid, SkippedUid, Quarantined)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A fetched and parsed message, its bytes already in the blob store."""
+def load_cursor(session: Session, folder: Folder, *, trusting: bool = False) -> Cursor:
+    """Return where the folder stands, counted from its rows.
 
-    uid: int
-    flags: frozenset[str]
-    received_at: datetime | None
-    sha: str
-    size: int
-    parsed: ParsedMessage
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A message left on the server on purpose."""
-
-    uid: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Poison:
-    """A message for the quarantine; `reason` a code of errors.SENTENCES, `sha` None when its bytes could not be had."""
-
-    uid: int
-    reason: str
-    sha: str | None = None
-    size: int = 0
-    params: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A message that the server no longer lists."""
-
-    uid: int
-
-
-Outcome = Stored | Skipped | Poison | Gone
-
-
-def save_folders(session: Session, mailbox_id: int, listed: Sequence[RemoteFolder], now: datetime) -> None:
-    """Bring the folders' rows up to date. A listing without an INBOX is not believed: nothing is marked gone then."""
-    known = {folder.name: folder for folder in session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id))}
-    everything = session.exec(select(Mailbox.sync_all).where(Mailbox.id == mailbox_id)).one()
-    names: set[str] = set()
-    back: list[int] = []
-    lost: list[int] = []
-    for remote in listed:
-        if not _storable(remote.name):
-            continue
-        names.add(remote.name)
-        folder = known.get(remote.name)
-        if folder is None:
-            role = remote.role or "other"
-            chosen = role not in NOT_SYNCED and everything  # where folders were chosen, a new one waits to be (M14)
-            folder = Folder(mailbox_id=mailbox_id, name=remote.name, chosen=chosen)
-        elif folder.gone_at is not None:
-            back.append(folder.id or 0)
-        folder.role, folder.delimiter = remote.role or "other", remote.delimiter or ""
-        folder.selectable, folder.gone_at = remote.selectable, None
-        session.add(folder)
-    if any(remote.role == "inbox" for remote in listed):
-        for name, folder in known.items():
-            if name not in names and folder.gone_at is None:
-                folder.gone_at = now
-                lost.append(folder.id or 0)
-                session.add(folder)
-    session.flush()
-    _follow_folders(session, lost, back)
-
-
-def _follow_folders(session: Session, lost: Sequence[int], back: Sequence[int]) -> None:
-    """Mark what only lost folders had as gone, and what came back with its folder as there.
-
-    The places of a lost folder stay: a listing may have left it out, and then nothing is to be fetched again.
+    `trusting` takes `server_count` for the count, which costs nothing in a folder of 100,000: every transaction keeps
+    the two equal, but for a doubt, which is counted. Good enough to see that nothing changed; not to remove anything.
     """
-    if lost:
-        mark_gone(
-            session,
-            session.exec(select(MessageLocation.message_id).where(col(MessageLocation.folder_id).in_(lost))).all(),
+    if trusting and not folder.error_code:
+        known = folder.server_count
+    else:
+        known = sum(
+            session.exec(select(func.count()).select_from(table).where(table.folder_id == folder.id)).one()
+            for table in _TABLES
         )
-    if back:
-        here = select(MessageLocation.message_id).where(col(MessageLocation.folder_id).in_(back))
-        run(
-            session,
-            update(Message)
-            .where(col(Message.id).in_(here), col(Message.gone_at).is_not(None))
-            .values(gone_at=None)
-            .execution_options(synchronize_session=False),
-        )
-
-
-def _storable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
-
-
-def load_cursor(session: Session, folder: Folder) -> Cursor:
-    """Return where the folder stands."""
-    counts = [
-        session.exec(select(func.count()).select_from(table).where(table.folder_id == folder.id)).one()
-        for table in _TABLES
-    ]
     return Cursor(
         uidvalidity=folder.uidvalidity,
         uidnext=folder.uidnext,
         highestmodseq=folder.highestmodseq,
-        known=sum(counts),
-        pending=counts[1],
+        known=known,
         suspicious=folder.error_code == DOUBT_EMPTY,
         flags_checked_at=folder.flags_checked_at,
+        flags_below=folder.flags_below,
+        flags_round_at=folder.flags_round_at,
     )
 
 
@@ -168,6 +82,32 @@ def known_uids(session: Session, folder_id: int) -> set[int]:
     for table in _TABLES:
         out.update(session.exec(select(table.uid).where(table.folder_id == folder_id)))
     return out
+
+
+def known_among(session: Session, folder_id: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the UIDs in these ranges that have a row; the ranges are a server's word and may be anything."""
+    if sum(hi - lo + 1 for lo, hi in ranges) > FEW:
+        return among(known_uids(session, folder_id), ranges)
+    out: set[int] = set()
+    for part in chunks(sorted({uid for lo, hi in ranges for uid in range(lo, hi + 1)})):
+        for table in _TABLES:
+            out.update(session.exec(select(table.uid).where(table.folder_id == folder_id, col(table.uid).in_(part))))
+    return sorted(out)
+
+
+def settle_counts(session: Session, folder: Folder, server: Server) -> None:
+    """Note that rows and server agree on how many messages there are."""
+    folder.server_count = server.exists
+    if server.highestmodseq is None:
+        folder.highestmodseq = None
+    session.add(folder)
+
+
+def save_remote_id(session: Session, folder: Folder, remote_id: str) -> None:
+    """Note the server's own name for the folder (MAILBOXID)."""
+    if folder.remote_id != remote_id:
+        folder.remote_id = remote_id
+        session.add(folder)
 
 
 def save_listing(session: Session, folder: Folder, hi: int, uids: Sequence[int]) -> None:
@@ -203,7 +143,8 @@ def save_comparison(session: Session, folder: Folder, found: Believe, exists: in
 
 
 def forget(session: Session, folder_id: int, uids: Iterable[int]) -> None:
-    """Remove the rows of UIDs; messages stay, marked gone when no other folder has them (settled question 6)."""
+    """Remove the rows of UIDs; messages stay, noted as lost when no other folder has them (settled question 6)."""
+    role = session.get_one(Folder, folder_id).role
     for part in chunks(sorted(set(uids))):
         left = rows(
             session,
@@ -213,25 +154,12 @@ def forget(session: Session, folder_id: int, uids: Iterable[int]) -> None:
         )
         for table in (PendingUid, SkippedUid, Quarantined):
             run(session, delete(table).where(col(table.folder_id) == folder_id, col(table.uid).in_(part)))
-        mark_gone(session, [row[0] for row in left])
+        homes.lose(session, [row[0] for row in left], role=role)
 
 
 def mark_gone(session: Session, message_ids: Iterable[int]) -> None:
-    """Note which of these messages no folder has any more."""
-    for part in chunks(sorted(set(message_ids))):
-        located = (
-            select(MessageLocation.message_id)
-            .join(Folder, col(Folder.id) == col(MessageLocation.folder_id))
-            .where(col(MessageLocation.message_id).in_(part), col(Folder.gone_at).is_(None))
-        )
-        run(
-            session,
-            update(Message)
-            .where(col(Message.id).in_(part), col(Message.id).not_in(located), col(Message.gone_at).is_(None))
-            .values(gone_at=utcnow())
-            .execution_options(synchronize_session=False),
-        )
-        hidden.settle_messages(session, part)
+    """Note which of these messages no folder has any more: lost now, gone when a pass ends without finding them."""
+    homes.lose(session, message_ids)
 
 
 def save_remap(
@@ -257,63 +185,26 @@ def save_remap(
     if values:
         session.connection().execute(table_of(MessageLocation).insert(), values)
     _add_pending(session, folder, [uid for uid in listed if uid not in places])
-    mark_gone(session, {row[0] for row in before} - set(places.values()))
+    homes.lose(session, {row[0] for row in before} - set(places.values()), role=folder.role)
+    homes.find_again(session, folder, set(places.values()))
     folder.uidvalidity = server.uidvalidity
     folder.uidnext = server.uidnext or max(listed, default=0) + 1
     folder.highestmodseq, folder.flags_checked_at = server.highestmodseq, utcnow()
+    folder.flags_below, folder.flags_round_at = None, utcnow()  # each message's flags are fetched with it
     folder.server_count = len(listed)
     folder.phase = "initial"
     session.add(folder)
 
 
-def located_messages(session: Session, folder_id: int) -> list[tuple[int, str, int]]:
-    """Return (message id, Message-ID, size) of what was in a folder and has a Message-ID."""
-    return [
-        (row[0], row[1], row[2])
-        for row in rows(
-            session,
-            select(Message.id, Message.rfc_message_id, Message.size)  # type: ignore[arg-type]
-            .join(MessageLocation, col(MessageLocation.message_id) == col(Message.id))
-            .where(MessageLocation.folder_id == folder_id, col(Message.rfc_message_id).is_not(None)),
-        )
-    ]
-
-
-def save_flags(session: Session, folder: Folder, flags: Mapping[int, frozenset[str]]) -> set[int]:
-    """Write the flags that changed; a message is read when its changed location is. Returns the messages touched."""
-    touched: dict[int, bool] = {}
-    for part in chunks(sorted(flags)):
-        for location in session.exec(
-            select(MessageLocation).where(MessageLocation.folder_id == folder.id, col(MessageLocation.uid).in_(part))
-        ):
-            spelled = spell(flags[location.uid])
-            if spelled != location.flags:
-                seen = "\\Seen" in flags[location.uid]
-                if seen != location.seen:
-                    touched[location.message_id] = seen
-                location.flags, location.seen = spelled, seen
-                session.add(location)
-    session.flush()
-    # What was read here and is not written back yet holds until it is: no flicker; then the server's word counts again.
-    for message_id in writeback.waits_for(session, list(touched), FLAG_ACTS):
-        del touched[message_id]
-    for seen in (True, False):
-        for part in chunks(sorted(i for i, read in touched.items() if read == seen)):
-            run(session, update(Message).where(col(Message.id).in_(part)).values(read=seen))
-    _refresh(session, touched)
-    return set(touched)
-
-
-def _refresh(session: Session, message_ids: Iterable[int]) -> None:
-    threads: set[int] = set()
-    for part in chunks(sorted(set(message_ids))):
-        threads.update(row[0] for row in rows(session, select(Message.thread_id).where(col(Message.id).in_(part))))
-    refresh_threads(session, threads)
-
-
-def spell(flags: Iterable[str]) -> str:
-    """Return flags as they are stored: one line, in order, of what SQL can hold."""
-    return " ".join(sorted(flag for flag in flags if _storable(flag)))[:2000]
+def located_messages(session: Session, folder_id: int) -> list[Located]:
+    """Return what was in a folder and can be recognised under another UID."""
+    known = or_(col(Message.rfc_message_id).is_not(None), col(Message.remote_id).is_not(None))
+    statement = (
+        pick(Message.id, Message.rfc_message_id, Message.size, Message.remote_id)
+        .join(MessageLocation, col(MessageLocation.message_id) == col(Message.id))
+        .where(col(MessageLocation.folder_id) == folder_id, known)
+    )
+    return [Located(*row) for row in rows(session, statement)]
 
 
 def save_batch(session: Session, owner: store.Owner, folder: Folder, outcomes: Sequence[Outcome]) -> int:
@@ -332,11 +223,14 @@ def save_batch(session: Session, owner: store.Owner, folder: Folder, outcomes: S
     }
     todo = {outcome.uid: outcome for outcome in outcomes if outcome.uid in pending}
     stored = [outcome for outcome in todo.values() if isinstance(outcome, Stored)]
+    found = [outcome for outcome in todo.values() if isinstance(outcome, Found)]
     before = store.find(session, owner.mailbox_id, [outcome.sha for outcome in stored])
     own = _sent_by_us(session, owner, folder, stored)
     ids = store.store(session, owner, [_incoming(owner, folder, o) for o in stored if o.uid not in own])
     places = {outcome.uid: own.get(outcome.uid) or ids[outcome.sha] for outcome in stored}
-    if stored:
+    places |= {outcome.uid: outcome.message_id for outcome in found}
+    located = [*stored, *found]
+    if located:
         session.connection().execute(
             table_of(MessageLocation).insert(),
             [
@@ -346,17 +240,27 @@ def save_batch(session: Session, owner: store.Owner, folder: Folder, outcomes: S
                     "message_id": places[outcome.uid],
                     "seen": "\\Seen" in outcome.flags,
                     "flags": spell(outcome.flags),
+                    "labels": spell_labels(outcome.labels),
                 }
-                for outcome in stored
+                for outcome in located
             ],
         )
-    _found_again(session, folder, {places[o.uid] for o in stored if o.sha in before or o.uid in own})
+    again = [o for o in stored if o.sha in before or o.uid in own]
+    homes.find_again(session, folder, {places[o.uid] for o in (*again, *found)})
+    _name(session, {places[o.uid]: o.remote_id for o in again if o.remote_id})
     _save_others(session, folder, list(todo.values()))
     for part in chunks(sorted(todo)):
         run(session, delete(PendingUid).where(col(PendingUid.folder_id) == folder.id, col(PendingUid.uid).in_(part)))
     folder.server_count -= sum(isinstance(outcome, Gone) for outcome in todo.values())
     session.add(folder)
     return len({o.sha for o in stored if o.uid not in own} - set(before))
+
+
+def _name(session: Session, remote_ids: Mapping[int, str]) -> None:
+    """Keep the server's own ids of messages that were stored without one."""
+    for message_id, remote_id in sorted(remote_ids.items()):
+        unnamed = col(Message.remote_id).is_(None)
+        run(session, update(Message).where(col(Message.id) == message_id, unnamed).values(remote_id=remote_id))
 
 
 def _save_others(session: Session, folder: Folder, outcomes: Sequence[Outcome]) -> None:
@@ -388,8 +292,14 @@ def _incoming(owner: store.Owner, folder: Folder, outcome: Stored) -> store.Inco
         received_at=outcome.received_at,
         direction="out" if outgoing else "in",
         read=outgoing or "\\Seen" in outcome.flags,
-        archived=folder.role == "archive",
+        archived=folder.role == "archive" or (folder.role == "all" and not outgoing and _is_filed(outcome.labels)),
+        remote_id=outcome.remote_id,
     )
+
+
+def _is_filed(labels: tuple[str, ...] | None) -> bool:
+    """Gmail: archived is what lies in All Mail and not in the INBOX."""
+    return labels is not None and states.INBOX_LABEL not in labels
 
 
 def is_outgoing(owner: store.Owner, role: str, parsed: ParsedMessage) -> bool:
@@ -420,11 +330,13 @@ def _sent_by_us(session: Session, owner: store.Owner, folder: Folder, stored: Se
     return found
 
 
-def _found_again(session: Session, folder: Folder, message_ids: Iterable[int]) -> None:
-    """A stored message turned up in this folder: it is not gone, and lies where the user moved it."""
-    values: dict[str, Any] = {"gone_at": None}
-    if folder.role in ("inbox", "archive"):
-        values["archived"] = folder.role == "archive"
-    for part in chunks(sorted(set(message_ids))):
-        run(session, update(Message).where(col(Message.id).in_(part)).values(**values))
-        hidden.settle_messages(session, part)
+__all__ = [
+    "NOT_SYNCED",
+    "Found",
+    "Gone",
+    "Outcome",
+    "Poison",
+    "Skipped",
+    "Stored",
+    "save_folders",
+]

@@ -11,21 +11,26 @@ class Cursor:
     """What is stored of a folder. Every server UID below `uidnext` has exactly one row in the ledger's tables.
 
     `known` counts these rows (locations, pending, skipped, quarantined); `uidvalidity` None means never opened.
-    `suspicious` says that the last pass saw far fewer messages than are known and did not believe it.
+    `suspicious` says that the last pass saw far fewer messages than are known and did not believe it. A round over
+    all flags goes downwards: `flags_below` is the lowest UID it reached, None between rounds.
     """
 
     uidvalidity: int | None
     uidnext: int
     highestmodseq: int | None
     known: int
-    pending: int
     suspicious: bool
     flags_checked_at: datetime | None
+    flags_below: int | None = None
+    flags_round_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What EXAMINE or STATUS said. `uidnext` 0: the server doesn't tell (before RFC 3501)."""
+    """What EXAMINE or STATUS said. `uidnext` 0: the server doesn't tell (before RFC 3501).
+
+    `highestmodseq` None: it has no mod-sequences, for this folder (NOMODSEQ) or for any.
+    """
 
     uidvalidity: int
     uidnext: int

@@ -1,7 +1,7 @@
 """Syncs one mailbox: the loop that asks `plan.py`, talks to the server, and lets `apply.py` write.
 
-    lease ─▶ connect ─▶ list folders ─▶ ┌ look at each folder (plan's steps) ─▶ fetch pending, newest first ┐ ─▶ done
-                                        └──────────── again every `RELOOK` slices: new mail first ─────────┘
+    lease ─▶ connect ─▶ ┌ list folders ─▶ look at each that changed ─▶ fetch pending, newest first ┐ ─▶ done
+                        └──────────── again every `RELOOK` slices: new mail first ───────────────────────┘
 
 What is to do is read from rows each time; a pass may die at any point and the next one goes on. Transactions never
 span the network: fetch, then store. A thread stores one batch while the next is fetched. Every transaction renews the
@@ -12,7 +12,7 @@ Does not decide (plan.py), does not parse (fetch.py), does not sleep or loop for
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,10 +30,20 @@ from mailcrm.services import live
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
 from mailcrm.services.mail import quarantine, store
-from mailcrm.services.mail.imap.client import ImapConnection, connect
+from mailcrm.services.mail.imap.client import FolderStatus, ImapConnection, RemoteMeta, connect
 from mailcrm.services.mail.imap.wire import Limits
 from mailcrm.services.mail.mailboxes import Credentials, credentials
-from mailcrm.services.mail.sync import apply, contacts, fetch, lease, look, outcome
+from mailcrm.services.mail.sync import (
+    apply,
+    contacts,
+    fetch,
+    homes,
+    identify,
+    lease,
+    look,
+    outcome,
+    survey,
+)
 from mailcrm.services.mail.sync.ledger import ORDER
 from mailcrm.services.mail.sync.outcome import SyncReport
 from mailcrm.services.mail.sync.plan import FIRST, MAX_TRIES
@@ -136,16 +146,15 @@ class _Pass:
         """Look and fetch until nothing is pending, the budget is used up, or the connection fails."""
         try:
             with self.connect() as connection:
-                listed = connection.list_folders()
                 with self.writing() as session:
                     self.begin(session)
-                    apply.save_folders(session, self.mailbox_id, listed, utcnow())
                 while True:
+                    statuses = survey.take(connection, self.mailbox_id, self.writing)
                     write_back_held(self.mailbox_id, self.owner, self.should_stop)  # first what the user did here
                     self.wrote = time.monotonic()
                     places = self.places()
                     for place in places:
-                        self.look_at(connection, place)
+                        self.look_at(connection, place, statuses.get(place.id))
                     contacts.answer_requests(
                         connection, self.mailbox_id, [(place.id, place.name) for place in places], self.writing
                     )
@@ -155,7 +164,11 @@ class _Pass:
             self.storer.shutdown(wait=True)
         with reading() as session:
             self.report.pending = _pending(session, self.mailbox_id)
+            lost = homes.is_any_lost(session, self.mailbox_id)
         self.report.complete = self.report.pending == 0 and not self.report.folder_errors
+        if lost:  # what was moved is found by now, the rest is gone
+            with self.writing() as session:
+                homes.settle_lost(session, self.mailbox_id, complete=self.report.complete, now=utcnow())
 
     def connect(self) -> ImapConnection:
         """Open a connection of its own."""
@@ -199,10 +212,12 @@ class _Pass:
             ordered = sorted(found, key=lambda f: (ORDER.get(f.role, len(ORDER)), f.name))
             return [_Place(f.id or 0, f.name) for f in ordered]
 
-    def look_at(self, connection: ImapConnection, place: _Place) -> None:
+    def look_at(self, connection: ImapConnection, place: _Place, status: FolderStatus | None) -> None:
         """Do the plan's steps for one folder; what is wrong with the folder alone is kept there."""
         try:
-            self.report.vanished += look.look_at(connection, place.id, place.name, self.writing, self.connect)
+            self.report.vanished += look.look_at(
+                connection, place.id, place.name, self.writing, self.connect, status
+            )
             self.report.folder_errors.pop(place.name, None)
         except MailcrmError as error:
             if not connection.alive or not (error.code in OF_FOLDER or isinstance(error, look.Doubtful)):
@@ -243,6 +258,7 @@ class _Pass:
             meta, done = fetch.triage(connection, uids, since)
             if self.scope[1]:
                 done += contacts.sift(connection, self.mailbox_id, meta)
+            done += identify.recognise(connection, self.mailbox_id, meta)
             untouched &= set(meta)
             if done:
                 self.store(place, done)
@@ -252,7 +268,7 @@ class _Pass:
                 untouched -= set(batch)
                 items = list(connection.fetch_raw(batch, meta=meta))
                 self.settle()
-                self.in_hand = self.storer.submit(self.store_fetched, place, items)
+                self.in_hand = self.storer.submit(self.store_fetched, place, items, meta)
             self.settle()
         finally:
             self.settle(quietly=True)
@@ -317,9 +333,9 @@ class _Pass:
         else:
             waiting.result()
 
-    def store_fetched(self, place: _Place, items: list[fetch.Fetched]) -> None:
+    def store_fetched(self, place: _Place, items: list[fetch.Fetched], meta: Mapping[int, RemoteMeta]) -> None:
         """Parse and store one batch (runs in the storing thread)."""
-        self.store(place, [fetch.outcome_of(item) for item in items])
+        self.store(place, [fetch.outcome_of(item, meta.get(item.uid)) for item in items])
 
     def store(self, place: _Place, outcomes: Sequence[apply.Outcome]) -> None:
         """Store a batch in one transaction; when a message spoils it, each in its own, the spoiler to quarantine."""

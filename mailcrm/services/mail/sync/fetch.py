@@ -54,8 +54,9 @@ def batches(meta: Mapping[int, RemoteMeta], first: int | None) -> Iterator[list[
         yield batch
 
 
-def outcome_of(item: Fetched) -> Outcome:
+def outcome_of(item: Fetched, about: RemoteMeta | None = None) -> Outcome:
     """Put a message's bytes into the blob store and parse them. Never raises for what is in a message."""
+    named = (about.remote_id, about.labels) if about is not None else (None, None)
     if isinstance(item, Unfetchable):
         if item.reason == "too_large":
             return Skipped(item.uid, "too_large")
@@ -68,4 +69,4 @@ def outcome_of(item: Fetched) -> Outcome:
         parsed = parse_for_list(item.raw)
     except Exception as error:  # a hole in the parser: this message waits, the others go on
         return Poison(item.uid, "quarantine.broke", sha, size, {"kind": type(error).__name__})
-    return Stored(item.uid, item.flags, item.internal_date, sha, size, parsed)
+    return Stored(item.uid, item.flags, item.internal_date, sha, size, parsed, *named)

@@ -24,7 +24,10 @@ def refetch(message_id: int) -> bool:
         places = session.exec(select(MessageLocation).where(MessageLocation.message_id == message_id)).all()
         if not places:
             return False
-        blobs.drop_damaged(session, session.get_one(Message, message_id).blob_sha)
+        message = session.get_one(Message, message_id)
+        message.remote_id = None  # or its bytes would be taken for stored (identify.py)
+        session.add(message)
+        blobs.drop_damaged(session, message.blob_sha)
         run(session, delete(MessageLocation).where(col(MessageLocation.message_id) == message_id))
         for place in places:
             session.add(PendingUid(folder_id=place.folder_id, uid=place.uid))

@@ -1,7 +1,8 @@
-"""Looks at one folder on the server and does what `plan.py` says: listings, comparisons, flags. No bodies.
+"""Looks at one folder on the server and does what `plan.py` says: listings, comparisons, changes, flags. No bodies.
 
 Asks the network first, then writes in short transactions. A listing that can't be believed is `Doubtful`: nothing is
-changed, and the folder's ledger says why.
+changed, and the folder's ledger says why. An unchanged folder costs nothing when its counts came with the listing of
+folders (`survey.py`), else one STATUS.
 """
 
 from __future__ import annotations
@@ -10,27 +11,18 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from mailcrm.errors import TransientError
-from mailcrm.models import Folder, MessageLocation
+from mailcrm.models import Folder
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading
-from mailcrm.services.mail.imap.client import FolderStatus, ImapConnection
+from mailcrm.services.mail.imap.client import Changes, FolderStatus, ImapConnection, State
 from mailcrm.services.mail.parse.headers import message_id
-from mailcrm.services.mail.sync import apply
+from mailcrm.services.mail.sync import apply, states
+from mailcrm.services.mail.sync import plan as planning
 from mailcrm.services.mail.sync.cursor import Cursor, Server, end_of
-from mailcrm.services.mail.sync.plan import (
-    Compare,
-    Doubt,
-    Flags,
-    ListNew,
-    Remap,
-    after_listing,
-    judge,
-    steps,
-    windows,
-)
+from mailcrm.services.mail.sync.plan import Compare, Doubt, Flags, ListNew, Remap, Round, after_listing, judge, windows
 
 Writing = Callable[[], AbstractContextManager[Session]]
 Connect = Callable[[], ImapConnection]
@@ -44,36 +36,31 @@ class Doubtful(TransientError):
         self.exists = exists
 
 
-def look_at(connection: ImapConnection, folder_id: int, name: str, writing: Writing, reconnect: Connect) -> int:
+def look_at(
+    connection: ImapConnection,
+    folder_id: int,
+    name: str,
+    writing: Writing,
+    reconnect: Connect,
+    status: FolderStatus | None = None,
+) -> int:
     """Bring what is known of a folder's UIDs and flags up to date; return how many UIDs vanished.
 
-    An unchanged folder costs one STATUS. Leaves the folder opened when it had to look closer.
-    Raises Doubtful, PermanentError `imap.folder_missing`, and what the connection raises.
+    `status` is what the server just said of the folder; else it is asked. Leaves the folder opened when it had to
+    look closer. Raises Doubtful, PermanentError `imap.folder_missing`, and what the connection raises.
     """
     with reading() as session:
+        folder = session.get_one(Folder, folder_id)
+        opened = folder.uidvalidity is not None
+        cursor = apply.load_cursor(session, folder, trusting=True)
+    if opened:
+        status = status or connection.status(name)
+        if not planning.steps(cursor, _server(status), utcnow()):
+            return 0
+    with reading() as session:
         cursor = _cursor(session, folder_id)
-    if cursor.uidvalidity is not None and not steps(cursor, _server(connection.status(name)), utcnow()):
-        return 0
-    server = _server(connection.examine(name))
-    vanished = 0
-    for step in steps(cursor, server, utcnow()):
-        match step:
-            case Remap():
-                _remap(connection, folder_id, name, server, writing)
-            case ListNew(lo, hi):
-                for first, last in windows(lo, hi, server.exists):
-                    uids = connection.list_uids(first, last)
-                    with writing() as session:
-                        apply.save_listing(session, session.get_one(Folder, folder_id), last, uids)
-                with reading() as session:
-                    known = _cursor(session, folder_id).known
-                if after_listing(known, server):
-                    vanished += _compare(connection, folder_id, name, writing, reconnect)
-            case Compare():
-                vanished += _compare(connection, folder_id, name, writing, reconnect)
-            case Flags():
-                _flags(connection, folder_id, step, server, writing)
-    return vanished
+    found, told = connection.resync(name, planning.resync(cursor, _server(status)) if status and opened else None)
+    return _Look(connection, folder_id, name, writing, reconnect, _server(found), told).run(cursor, found)
 
 
 def _cursor(session: Session, folder_id: int) -> Cursor:
@@ -84,78 +71,210 @@ def _server(status: FolderStatus) -> Server:
     return Server(status.uidvalidity, status.uidnext, status.exists, status.highestmodseq)
 
 
+class _Look:
+    """One closer look at an opened folder; `told` is what the server said of changes when it opened it."""
+
+    def __init__(
+        self,
+        connection: ImapConnection,
+        folder_id: int,
+        name: str,
+        writing: Writing,
+        reconnect: Connect,
+        server: Server,
+        told: Changes | None,
+    ) -> None:
+        self.connection, self.folder_id, self.name = connection, folder_id, name
+        self.writing, self.reconnect, self.server, self.told = writing, reconnect, server, told
+        self.vanished = 0
+
+    def run(self, cursor: Cursor, found: FolderStatus) -> int:
+        """Do the plan's steps in their order; return how many UIDs vanished."""
+        todo = planning.steps(cursor, self.server, utcnow())
+        for step in todo:
+            match step:
+                case Remap():
+                    self.remap()
+                case ListNew(lo, hi):
+                    self.list_new(lo, hi)
+                case planning.Changes(since):
+                    self.changes(cursor, since)
+                case Flags(newest):
+                    self.flags(newest)
+                case Round(below):
+                    self.round(cursor, below)
+                case Compare():
+                    pass  # below: what vanished may have settled it
+        if not any(isinstance(step, Remap) for step in todo):
+            if after_listing(self.known(), self.server):
+                self.compare()
+            else:
+                with self.writing() as session:
+                    apply.settle_counts(session, session.get_one(Folder, self.folder_id), self.server)
+        if found.remote_id:
+            with self.writing() as session:
+                apply.save_remote_id(session, session.get_one(Folder, self.folder_id), found.remote_id)
+        return self.vanished
+
+    def known(self) -> int:
+        """Count the rows there are now."""
+        with reading() as session:
+            return _cursor(session, self.folder_id).known
+
+    def list_new(self, lo: int, hi: int) -> None:
+        """Make the new UIDs pending, window by window."""
+        for first, last in windows(lo, hi, self.server.exists):
+            uids = self.connection.list_uids(first, last)
+            with self.writing() as session:
+                apply.save_listing(session, session.get_one(Folder, self.folder_id), last, uids)
+
+    def remap(self) -> None:
+        """List everything under a new UIDVALIDITY and find the stored messages again."""
+        listed = _list(self.connection, self.server)
+        if len(listed) != self.server.exists:  # a message came or went between the two answers: once more
+            self.server = _server(self.connection.examine(self.name))
+            listed = _list(self.connection, self.server)
+            if len(listed) != self.server.exists:
+                raise Doubtful("count", self.name, self.server.exists)
+        with reading() as session:
+            stored = apply.located_messages(session, self.folder_id)
+        places = _match(self.connection, stored, listed) if stored else {}
+        with self.writing() as session:
+            apply.save_remap(session, session.get_one(Folder, self.folder_id), self.server, listed, places)
+        if places:
+            self.save(self.connection.fetch_states(places))
+
+    def changes(self, cursor: Cursor, since: int) -> None:
+        """Apply what changed since a mod-sequence: what vanished as far as it is believed, then flags in order.
+
+        The folder's mod-sequence moves with each transaction: a pass that is cut goes on where it was.
+        """
+        if self.told is None:
+            states: dict[int, State] = {}
+            gone: list[tuple[int, int]] = []
+            for lo, hi in windows(1, max(cursor.uidnext - 1, 1), self.server.exists):
+                part = self.connection.fetch_changes(lo, hi, since)
+                states |= part.states
+                gone += part.vanished or ()
+            self.told = Changes(states, tuple(gone))
+        if self.told.vanished:
+            self.forget(self.told.vanished)
+        self.save(self.told.states, since)
+
+    def forget(self, ranges: tuple[tuple[int, int], ...]) -> None:
+        """Forget the UIDs that vanished, when the server's own count agrees; else compare."""
+        with reading() as session:
+            gone = apply.known_among(session, self.folder_id, ranges)
+        if not gone:
+            return
+        if not planning.judge_vanished(self.known(), len(gone), self.server.exists):
+            self.compare()
+            return
+        with self.writing() as session:
+            believed = planning.Believe(frozenset(gone), frozenset())
+            folder = session.get_one(Folder, self.folder_id)
+            self.vanished += apply.save_comparison(session, folder, believed, self.server.exists)
+
+    def save(self, found: dict[int, State], since: int | None = None) -> None:
+        """Write states; with `since` in ascending order of mod-sequence, moving the folder's with them."""
+        until = self.server.highestmodseq
+        if since is None or until is None:
+            with self.writing() as session:
+                states.save(session, session.get_one(Folder, self.folder_id), found)
+            return
+        for uids, reached in planning.checkpoints({uid: state.modseq for uid, state in found.items()}, since, until):
+            with self.writing() as session:
+                folder = session.get_one(Folder, self.folder_id)
+                states.save(session, folder, {uid: found[uid] for uid in uids})
+                folder.highestmodseq, folder.flags_checked_at = reached, utcnow()
+                session.add(folder)
+        if not found:
+            with self.writing() as session:
+                folder = session.get_one(Folder, self.folder_id)
+                folder.highestmodseq, folder.flags_checked_at = until, utcnow()
+                session.add(folder)
+
+    def flags(self, newest: int) -> None:
+        """Look at the flags of the newest messages again."""
+        with reading() as session:
+            uids = states.newest(session, self.folder_id, newest)
+        found = self.connection.fetch_states(uids)
+        with self.writing() as session:
+            folder = session.get_one(Folder, self.folder_id)
+            states.save(session, folder, found)
+            folder.highestmodseq, folder.flags_checked_at = None, utcnow()
+            session.add(folder)
+
+    def round(self, cursor: Cursor, below: int | None) -> None:
+        """Look at the flags of one window of a round over all of them; a new round goes by the modseq of now."""
+        below_uid = cursor.uidnext if below is None else below
+        with reading() as session:
+            uids = states.newest(session, self.folder_id, planning.ROUND_FLAGS, below_uid)
+        found = self.connection.fetch_states(uids)
+        with self.writing() as session:
+            folder = session.get_one(Folder, self.folder_id)
+            states.save(session, folder, found)
+            if below is None:
+                folder.highestmodseq = self.server.highestmodseq
+            over = len(uids) < planning.ROUND_FLAGS
+            folder.flags_below = None if over else min(uids)
+            if over:
+                folder.flags_round_at = utcnow()
+            session.add(folder)
+
+    def compare(self) -> None:
+        """List all UIDs and compare; many that vanished are believed when a fresh connection says the same."""
+        with reading() as session:
+            # Read before the listing: what is stored meanwhile must not be taken for vanished (Mailspring's rule).
+            known = apply.known_uids(session, self.folder_id)
+            suspicious = _cursor(session, self.folder_id).suspicious
+        server = _server(self.connection.examine(self.name))
+        listed = set(_list(self.connection, server))
+        verdict = judge(known, listed, server.exists, confirmed=False, suspicious=suspicious)
+        if isinstance(verdict, Doubt) and verdict.again:
+            with self.reconnect() as fresh:
+                server = _server(fresh.examine(self.name))
+                listed = set(_list(fresh, server))
+            verdict = judge(known, listed, server.exists, confirmed=True, suspicious=suspicious)
+        if isinstance(verdict, Doubt):
+            raise Doubtful(verdict.reason, self.name, server.exists)
+        with self.writing() as session:
+            folder = session.get_one(Folder, self.folder_id)
+            self.vanished += apply.save_comparison(session, folder, verdict, server.exists)
+        self.server = server
+
+
 def _list(connection: ImapConnection, server: Server) -> list[int]:
     return [uid for lo, hi in windows(1, end_of(server), server.exists) for uid in connection.list_uids(lo, hi)]
 
 
-def _remap(connection: ImapConnection, folder_id: int, name: str, server: Server, writing: Writing) -> None:
-    listed = _list(connection, server)
-    if len(listed) != server.exists:  # a message came or went between the two answers: once more
-        server = _server(connection.examine(name))
-        listed = _list(connection, server)
-        if len(listed) != server.exists:
-            raise Doubtful("count", name, server.exists)
-    with reading() as session:
-        stored = apply.located_messages(session, folder_id)
-    places = _match(connection, stored, listed) if stored else {}
-    with writing() as session:
-        apply.save_remap(session, session.get_one(Folder, folder_id), server, listed, places)
-    if places:
-        flags = connection.fetch_flags(places)
-        with writing() as session:
-            apply.save_flags(session, session.get_one(Folder, folder_id), flags)
-
-
-def _match(connection: ImapConnection, stored: list[tuple[int, str, int]], listed: list[int]) -> dict[int, int]:
-    """Find stored messages under their new UIDs by Message-ID and size; each stored message is found once."""
+def _match(connection: ImapConnection, stored: list[apply.Located], listed: list[int]) -> dict[int, int]:
+    """Find stored messages under their new UIDs: by the server's own id, else by Message-ID and size; each once."""
     waiting: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for stored_id, rfc_message_id, size in sorted(stored, reverse=True):
-        waiting[rfc_message_id, size].append(stored_id)
+    named: dict[str, list[int]] = defaultdict(list)
+    for message in sorted(stored, key=lambda m: m.id, reverse=True):
+        if message.remote_id:
+            named[message.remote_id].append(message.id)
+        if message.rfc_message_id:
+            waiting[message.rfc_message_id, message.size].append(message.id)
     places: dict[int, int] = {}
+    taken: set[int] = set()
     for start in range(0, len(listed), 1000):
         part = listed[start : start + 1000]
-        sizes = connection.fetch_meta(part)
-        for uid, header in sorted(connection.fetch_message_ids(part).items()):
+        metas = connection.fetch_meta(part)
+        for uid, meta in metas.items():
+            candidates = [i for i in named.get(meta.remote_id or "", ()) if i not in taken]
+            if candidates:
+                places[uid] = candidates[-1]
+                taken.add(candidates[-1])
+        rest = [uid for uid in metas if uid not in places]
+        for uid, header in sorted(connection.fetch_message_ids(rest).items()) if rest else ():
             _, _, value = header.partition(b":")
             found = message_id(value.strip())
-            candidates = waiting.get((found, sizes[uid].size)) if found and uid in sizes else None
+            candidates = waiting.get((found, metas[uid].size)) if found else None
+            while candidates and candidates[-1] in taken:
+                candidates.pop()
             if candidates:
+                taken.add(candidates[-1])
                 places[uid] = candidates.pop()
     return places
-
-
-def _compare(connection: ImapConnection, folder_id: int, name: str, writing: Writing, reconnect: Connect) -> int:
-    with reading() as session:
-        # Read before the listing: what is stored meanwhile must not be taken for vanished (Mailspring's rule).
-        known = apply.known_uids(session, folder_id)
-        suspicious = _cursor(session, folder_id).suspicious
-    server = _server(connection.examine(name))
-    verdict = judge(known, set(_list(connection, server)), server.exists, confirmed=False, suspicious=suspicious)
-    if isinstance(verdict, Doubt) and verdict.again:
-        with reconnect() as fresh:
-            server = _server(fresh.examine(name))
-            listed = set(_list(fresh, server))
-        verdict = judge(known, listed, server.exists, confirmed=True, suspicious=suspicious)
-    if isinstance(verdict, Doubt):
-        raise Doubtful(verdict.reason, name, server.exists)
-    with writing() as session:
-        return apply.save_comparison(session, session.get_one(Folder, folder_id), verdict, server.exists)
-
-
-def _flags(connection: ImapConnection, folder_id: int, step: Flags, server: Server, writing: Writing) -> None:
-    if step.since is not None:
-        flags = connection.fetch_changed_flags(step.since)
-    else:
-        with reading() as session:
-            newest = (
-                select(MessageLocation.uid)
-                .where(MessageLocation.folder_id == folder_id)
-                .order_by(col(MessageLocation.uid).desc())
-            )
-            uids = session.exec(newest if step.newest is None else newest.limit(step.newest)).all()
-        flags = connection.fetch_flags(uids)
-    with writing() as session:
-        folder = session.get_one(Folder, folder_id)
-        apply.save_flags(session, folder, flags)
-        folder.highestmodseq, folder.flags_checked_at = server.highestmodseq, utcnow()
-        session.add(folder)

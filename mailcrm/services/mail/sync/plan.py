@@ -1,18 +1,26 @@
 """Decides what a pass over one folder has to do, from the saved cursor and the server's answer. Pure.
 
-        never opened ──Remap──▶ incremental ◀──────────────┐
-                                   │ uidnext grew: ListNew  │
-                                   │ count differs: Compare ┤ believed: rows removed or added
-                                   │ UIDVALIDITY: Remap ────┘ not believed: "unknown", compared again next pass
+        never opened ──Remap──▶ incremental ◀──────────────────────┐
+                                   │ nothing differs: nothing      │
+                                   │ UIDNEXT grew: ListNew         │
+                                   │ modseq grew: Changes          │
+                                   │ modseq fell or began: Round   │ a window each pass, downwards,
+                                   │ no modseq: Flags, Round       │ until the lowest UID
+                                   │ count differs: Compare        ┤ believed: rows removed or added
+                                   │ UIDVALIDITY: Remap ───────────┘ not believed: "unknown", compared again next pass
 
-`steps` says what to ask the server; `judge` says whether a comparison's result may be believed. Neither removes a
-message: a UID that is gone only loses its location (rule 6). What stands before the `uidnext` of a cursor is always
-accounted for, so running a plan twice changes nothing.
+`steps` says what to ask the server; `judge` and `judge_vanished` say whether an answer may be believed. None of them
+removes a message: a UID that is gone only loses its location (rule 6). What stands before the `uidnext` of a cursor
+is always accounted for, so running a plan twice changes nothing.
+
+Mod-sequences (RFC 7162) are a convenience, never the truth: VANISHED is believed only as far as the server's own
+count agrees, and a mod-sequence that goes backwards (a restored backup, a server that lies) begins a round over all
+flags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +36,9 @@ MASS = 50  # fewer vanished messages than this are believed at once
 MASS_SHARE = 0.2  # and so is a smaller part of the folder
 NEWEST_FLAGS = 400  # messages whose flags are looked at often (sync.md A2, servers without CONDSTORE)
 NEWEST_EVERY = timedelta(minutes=2)
+ROUND_FLAGS = 4_000  # and of the others in one pass, while a round over all of them is due
+ROUND_EVERY = timedelta(hours=6)
+CHECKPOINT = 500  # changed messages in one transaction
 MAX_TRIES = 3  # fetches that bring nothing before a message goes to quarantine
 
 
@@ -52,14 +63,27 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """Ask for what changed, and what vanished where the server tells that, after the mod-sequence `since`."""
+
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Flags:
-    """Fetch flags again: of what changed after `since`, else of the `newest` messages, else (None) of all."""
+    """Fetch the flags of the `newest` messages again."""
 
-    since: int | None
-    newest: int | None
+    newest: int
 
 
-Step = Remap | ListNew | Compare | Flags
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Fetch the flags of the next `ROUND_FLAGS` messages below `below`; None begins a round at the newest."""
+
+    below: int | None
+
+
+Step = Remap | ListNew | Compare | Changes | Flags | Round
 
 
 def steps(cursor: Cursor, server: Server, now: datetime) -> tuple[Step, ...]:
@@ -68,32 +92,73 @@ def steps(cursor: Cursor, server: Server, now: datetime) -> tuple[Step, ...]:
         return (Remap(),)
     out: list[Step] = []
     end = end_of(server)
-    if end >= cursor.uidnext:  # a server that doesn't tell UIDNEXT is asked each time: an equal count proves nothing
+    listing = end >= cursor.uidnext and not (server.uidnext == 0 and server.exists == cursor.known)
+    if listing:
         out.append(ListNew(cursor.uidnext, end))
-    elif server.exists != cursor.known:
+    out += _flags(cursor, server, now)
+    if not listing and server.exists != cursor.known:
         out.append(Compare(end))
-    if flags := _flags(cursor, server, now):
-        out.append(flags)
     return tuple(out)
 
 
 def after_listing(known: int, server: Server) -> Compare | None:
-    """Return the comparison that is due when, with the new UIDs added, the counts still differ."""
+    """Return the comparison that is due when, with new UIDs added and vanished ones removed, the counts still differ."""
     return None if known == server.exists else Compare(end_of(server))
 
 
-def _flags(cursor: Cursor, server: Server, now: datetime) -> Flags | None:
+def resync(cursor: Cursor, server: Server) -> tuple[int, int, int] | None:
+    """Return what to open the folder with so that the server tells what changed in the same answer (QRESYNC).
+
+    That is (uidvalidity, modseq, highest known UID). None when there is nothing to ask, or so many messages that the
+    answer is to be had in windows.
+    """
+    told, since = server.highestmodseq, cursor.highestmodseq
+    if cursor.uidvalidity != server.uidvalidity or told is None or since is None or told <= since:
+        return None
+    if not 0 < cursor.known <= WINDOW or cursor.uidnext < 2:
+        return None
+    return server.uidvalidity, since, cursor.uidnext - 1
+
+
+def _flags(cursor: Cursor, server: Server, now: datetime) -> list[Step]:
     if not cursor.known:
-        return None
+        return []
     if server.highestmodseq is not None:
-        if cursor.highestmodseq is None:  # from here on changes are told; what changed before is not
-            return Flags(since=None, newest=None)
-        if server.highestmodseq != cursor.highestmodseq:
-            return Flags(since=cursor.highestmodseq, newest=None)
-        return None
+        if cursor.highestmodseq is None or server.highestmodseq < cursor.highestmodseq:
+            return [Round(None)]  # from here on changes are told; what changed before is not
+        going_on: list[Step] = [Round(cursor.flags_below)] if cursor.flags_below is not None else []
+        if server.highestmodseq > cursor.highestmodseq:
+            return [Changes(cursor.highestmodseq), *going_on]
+        return going_on
+    out: list[Step] = []
     if cursor.flags_checked_at is None or now - cursor.flags_checked_at >= NEWEST_EVERY:
-        return Flags(since=None, newest=NEWEST_FLAGS)
-    return None
+        out.append(Flags(NEWEST_FLAGS))
+    if cursor.flags_below is not None:
+        out.append(Round(cursor.flags_below))
+    elif cursor.flags_round_at is None or now - cursor.flags_round_at >= ROUND_EVERY:
+        out.append(Round(None))
+    return out
+
+
+def checkpoints(modseqs: Mapping[int, int | None], since: int, until: int) -> Iterator[tuple[list[int], int]]:
+    """Cut changed UIDs into transactions in ascending order of mod-sequence; yield each with its checkpoint.
+
+    After each, everything up to the checkpoint is stored: a pass that is cut goes on from there. Messages with one
+    mod-sequence are never torn apart by a checkpoint. The last checkpoint is `until`, the folder's own.
+    """
+    ordered = sorted(modseqs, key=lambda uid: (modseqs[uid] if modseqs[uid] is not None else until, uid))
+    reached = since
+    for start in range(0, len(ordered), CHECKPOINT):
+        part = ordered[start : start + CHECKPOINT]
+        following = ordered[start + CHECKPOINT : start + CHECKPOINT + 1]
+        if following:
+            ahead = modseqs[following[0]]
+            last = modseqs[part[-1]]
+            if ahead is not None and last is not None:
+                reached = max(reached, min(last if last < ahead else last - 1, until))
+            yield part, reached
+        else:
+            yield part, until
 
 
 def windows(lo: int, hi: int, exists: int) -> Iterator[tuple[int, int]]:
@@ -126,6 +191,33 @@ class Doubt:
     again: bool
 
 
+def judge_vanished(known: int, vanished: int, exists: int) -> bool:
+    """Decide whether the UIDs that a server says vanished may be forgotten without looking.
+
+    Only when its own count agrees and they are not many; otherwise the folder is compared.
+    """
+    return known - vanished == exists and not _is_mass(vanished, known)
+
+
+def _is_mass(vanished: int, known: int) -> bool:
+    return vanished > MASS and vanished > MASS_SHARE * known
+
+
+def among(uids: Iterable[int], ranges: Iterable[tuple[int, int]]) -> list[int]:
+    """Return those of the UIDs that lie in one of the ranges, ascending."""
+    out: list[int] = []
+    left = iter(sorted(ranges))
+    current = next(left, None)
+    for uid in sorted(uids):
+        while current is not None and current[1] < uid:
+            current = next(left, None)
+        if current is None:
+            break
+        if current[0] <= uid:
+            out.append(uid)
+    return out
+
+
 def judge(
     known: AbstractSet[int], listed: AbstractSet[int], exists: int, *, confirmed: bool, suspicious: bool
 ) -> Believe | Doubt:
@@ -138,7 +230,7 @@ def judge(
     if len(listed) != exists:
         return Doubt("count", again=not confirmed)
     vanished = known - listed
-    if len(vanished) > MASS and len(vanished) > MASS_SHARE * len(known):
+    if _is_mass(len(vanished), len(known)):
         if not confirmed:
             return Doubt("mass", again=True)
         if not listed and not suspicious:

@@ -116,6 +116,14 @@ def items(data: Sequence[Any]) -> dict[int, dict[bytes, Any]]:
     return out
 
 
+def header_fields(item: Mapping[bytes, Any]) -> bytes | None:
+    """Return the header fields that a message's item brings, however the server spells the section (Courier quotes)."""
+    for key, value in item.items():
+        if key.upper().startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes):
+            return value
+    return None
+
+
 def states(data: Sequence[Any]) -> dict[int, tuple[tuple[bytes, ...], int | None, Any]]:
     """Return (flags, MODSEQ, X-GM-LABELS) by UID; answers without flags, or that can't be read, are left out."""
     out: dict[int, tuple[tuple[bytes, ...], int | None, Any]] = {}

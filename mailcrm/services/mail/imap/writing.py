@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailcrm.errors import PermanentError, TransientError
-from mailcrm.services.mail.imap import uidset
+from mailcrm.services.mail.imap import answers, uidset
 from mailcrm.services.mail.imap.client import ImapConnection
 from mailcrm.services.mail.imap.wire import quoted, refuse_control
 from mailcrm.services.mail.parse.headers import message_id
 
 MOST = 10_000  # UIDs believed in one COPYUID; many more than one command names
-_ID_KEY = b"BODY[HEADER.FIELDS (MESSAGE-ID)]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +79,10 @@ class Writer:
         wanted = set(uids)
         for sequence in uidset.sets(wanted):
             with self._connection._call():
-                answer = self._wire.fetch_set(sequence, ("FLAGS", f"BODY.PEEK{_ID_KEY[4:].decode()}"))
+                answer = self._wire.fetch_set(sequence, ("FLAGS", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"))
                 for uid, item in answer.items():
-                    header = item.get(_ID_KEY)
-                    if uid in wanted and b"FLAGS" in item and isinstance(header, bytes):
+                    header = answers.header_fields(item)
+                    if uid in wanted and b"FLAGS" in item and header is not None:
                         flags = frozenset(flag.decode("latin-1") for flag in item[b"FLAGS"] if isinstance(flag, bytes))
                         out[uid] = Seen(flags, message_id(header.partition(b":")[2].strip()))
         return out

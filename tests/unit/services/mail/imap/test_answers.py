@@ -102,3 +102,11 @@ def test_other_shapes_are_declined() -> None:
     assert answers.bodies([b"1 (UID 1 BODY[] NIL)"]) is None
     assert answers.metas([b"1 (UID 1 FLAGS ())"]) is None
     assert answers.metas([b'1 (UID 1 FLAGS (a) INTERNALDATE "31-Feb-2024 00:00:00 +0000" RFC822.SIZE 1)']) is None
+
+
+@pytest.mark.parametrize("section", [b"(MESSAGE-ID)", b'("MESSAGE-ID")', b"(Message-Id)"])
+def test_header_fields_are_found_however_the_section_is_spelled(section: bytes) -> None:
+    """Field wound: Courier quotes the names; a folder with new UIDs was downloaded again as a whole."""
+    (item,) = answers.items([(b"1 (UID 7 BODY[HEADER.FIELDS " + section + b"] {3}", b"abc"), b")"]).values()
+    assert answers.header_fields(item) == b"abc"
+    assert answers.header_fields({b"UID": 7}) is None

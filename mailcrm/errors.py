@@ -30,6 +30,8 @@ SENTENCES: dict[str, str] = {
     "input.invalid": "“{value}” doesn’t fit {field}. Change it and try again.",
     "input.missing": "{field} is empty. Fill it in and try again.",
     "input.too_long": "{field} is longer than {most} characters. Shorten it and try again.",
+    "attachment.gone": "“{name}” was left on the server because of its size, and the server no longer has this email. "
+    "Ask the sender for the file.",
     "thread.nothing_left": "Nothing would be left of the conversation. Choose a later message to split from.",
     "thread.same": "That is this conversation itself. Choose another one.",
     "thread.too_long": "Together the conversations have more than {most} messages. Leave them apart.",
@@ -164,6 +166,7 @@ SENTENCES.update(
         "cli.no_user": "Nobody has an account with the address {email}. See user list.",
         "cli.no_mailbox": "No connected mailbox has the address {address}. See mailbox list.",
         "cli.servers_missing": "The servers of {address} are not known. Give --imap-host and --smtp-host.",
+        "cli.no_folder": "The mailbox has no folder called “{folder}”. See mailbox folders.",
         "cli.since": "--since takes a number of days such as 30d, or all.",
         "demo.taken": "This data folder already has a workspace. Set MAILCRM_DATA_DIR to an empty folder for the demo.",
         "mailbox.taken": "{address} is connected already.",

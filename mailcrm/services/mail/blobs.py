@@ -17,9 +17,11 @@ import errno
 import hashlib
 import os
 import threading
+import uuid
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Self
 
 from isal import isal_zlib
 from sqlmodel import Session, col
@@ -81,6 +83,46 @@ def put(raw: bytes) -> str:
         draft.unlink(missing_ok=True)
         raise
     return sha
+
+
+class Writer:
+    """Stores bytes that come in pieces, in a file of their own, flushed to the disk: for what is too large for memory.
+
+    Use as a context manager; `close` gives the name. Without `close` nothing is kept.
+    """
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._packer: Any = isal_zlib.compressobj(_LEVEL)  # pyright: ignore[reportUnknownMemberType]
+        self._draft = Path(f"{config().data_dir}/blobs/.{uuid.uuid4().hex}")
+        self._draft.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._draft.touch(0o600, exist_ok=False)
+        self._file = self._draft.open("wb")
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._file.close()
+        self._draft.unlink(missing_ok=True)
+
+    def write(self, piece: bytes) -> None:
+        """Add bytes."""
+        self._hash.update(piece)
+        self.size += len(piece)
+        self._file.write(self._packer.compress(piece))
+
+    def close(self) -> str:
+        """Return the SHA-256 in hex of all that was written, once it is stored."""
+        self._file.write(self._packer.flush())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        sha = self._hash.hexdigest()
+        target = path_of(sha)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._draft.replace(target)
+        return sha
 
 
 def put_many(packer: Packer, streams: Mapping[str, bytes]) -> dict[str, Place]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlmodel import select
+
 from mailcrm.errors import NotFound
-from mailcrm.models import Message
+from mailcrm.models import Attachment, Message
 from mailcrm.services import access
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading
-from mailcrm.services.mail import blobs
-from mailcrm.services.mail.parse.message import attachment_content, parse_message
+from mailcrm.services.mail import absent, blobs
+from mailcrm.services.mail.parse.message import attachment_content, parse_message, readable
 from mailcrm.services.mail.parse.values import NoSuchPart, ParsedAttachment, ParsedMessage, UnparsableMessage
 from mailcrm.services.mail.sync import heal
 
@@ -30,9 +32,15 @@ class MessageContent:
 
 
 def load_raw(actor: Actor, message_id: int) -> bytes:
-    """Return the raw RFC 5322 bytes. Raises NotFound, also for bytes that are lost for now."""
+    """Return the raw RFC 5322 bytes. Raises NotFound, also for bytes that are lost for now.
+
+    Those of a message with large attachments are fetched from the server: UserError or the server's failure then.
+    """
+    sha, partial = _stored(actor, message_id)
+    if partial:
+        return absent.whole_message(actor, message_id)
     try:
-        return blobs.get(_blob_sha(actor, message_id))
+        return blobs.get(sha)
     except blobs.BlobLost as error:
         heal.refetch(message_id)
         raise NotFound from error
@@ -40,9 +48,11 @@ def load_raw(actor: Actor, message_id: int) -> bytes:
 
 def load_body(actor: Actor, message_id: int) -> MessageContent:
     """Return the parsed message. Raises NotFound; one that can't be parsed has `parsed` None."""
-    sha = _blob_sha(actor, message_id)
+    sha, _ = _stored(actor, message_id)
     try:
-        return MessageContent(sha, parse_message(blobs.get(sha)), None)  # half a millisecond: not worth a cache
+        return MessageContent(
+            sha, parse_message(readable(blobs.get(sha))), None
+        )  # half a millisecond: not worth a cache
     except UnparsableMessage as error:
         return MessageContent(sha, None, error.reason)
     except blobs.BlobLost:
@@ -51,13 +61,29 @@ def load_body(actor: Actor, message_id: int) -> MessageContent:
 
 
 def load_attachment(actor: Actor, message_id: int, n: int) -> tuple[ParsedAttachment, bytes]:
-    """Return one attachment and its decoded bytes. Raises NotFound."""
+    """Return one attachment and its decoded bytes; a large one is fetched from the server the first time.
+
+    Raises NotFound, and for what is on the server UserError("attachment.gone") or the server's failure.
+    """
+    sha, partial = _stored(actor, message_id)
     try:
-        return attachment_content(load_raw(actor, message_id), n)
+        found = attachment_content(blobs.get(sha), n)
+        if not partial:
+            return found
+        absent.fetch_attachment(actor, message_id, n)
+        with reading() as session:
+            row = session.exec(select(Attachment).where(Attachment.message_id == message_id, Attachment.n == n)).first()
+            content = row.blob_sha if row is not None else None
+        return (found[0], blobs.get(content)) if content is not None else found
     except (NoSuchPart, UnparsableMessage) as error:
+        raise NotFound from error
+    except blobs.BlobLost as error:
+        heal.refetch(message_id)
         raise NotFound from error
 
 
-def _blob_sha(actor: Actor, message_id: int) -> str:
+def _stored(actor: Actor, message_id: int) -> tuple[str, bool]:
+    """Return the blob of a message, and whether it lacks its large attachments."""
     with reading() as session:
-        return access.load(session, Message, message_id, access.visible_message(actor)).blob_sha
+        row = access.load(session, Message, message_id, access.visible_message(actor))
+        return row.blob_sha, row.partial

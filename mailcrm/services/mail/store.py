@@ -213,6 +213,7 @@ def _row(owner: Owner, item: Incoming, thread_id: int, sort_at: datetime, now: d
         "archived": item.archived,
         "has_attachments": any(not attachment.inline for attachment in parsed.attachments),
         "auto_submitted": parsed.auto_submitted,
+        "partial": any(attachment.section for attachment in parsed.attachments),
         "visibility": owner.visibility,
         "link_pending": True,
         "created_at": now,
@@ -262,6 +263,7 @@ def _attachments(parsed: ParsedMessage, message_id: int) -> list[dict[str, Any]]
             "size": attachment.size,
             "inline": attachment.inline,
             "content_id": attachment.content_id,
+            "section": attachment.section,
         }
         for attachment in parsed.attachments
     ]

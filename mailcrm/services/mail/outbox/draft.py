@@ -27,14 +27,14 @@ from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.i18n import zone
-from mailcrm.services.mail import blobs
+from mailcrm.services.mail import blobs, messages
 from mailcrm.services.mail.outbox import quote, rows
 from mailcrm.services.mail.outbox.addresses import check_addresses as _check
 from mailcrm.services.mail.outbox.addresses import clean
 from mailcrm.services.mail.outbox.html import clean_html
 from mailcrm.services.mail.outbox.views import AddressCheck, DraftInput, DraftView
 from mailcrm.services.mail.parse.attachments import safe_filename
-from mailcrm.services.mail.parse.message import attachment_bytes, parse_message
+from mailcrm.services.mail.parse.message import parse_message
 from mailcrm.services.mail.parse.values import Address, ParsedMessage, UnparsableMessage
 from mailcrm.services.mail.views import AddressView
 
@@ -68,7 +68,7 @@ def new_draft(
             original = access.load(session, Message, reply_to_message_id, access.visible_message(actor))
     raw = blobs.get(original.blob_sha) if original is not None else b""
     parsed = _parsed(raw)
-    files = _original_files(raw, parsed) if mode == "forward" and parsed else []
+    files = _original_files(actor, original.id or 0, parsed) if mode == "forward" and original and parsed else []
     with transaction() as session:
         mailbox = _mailbox(session, actor, mailbox_id, original)
         row = Outbox(
@@ -271,9 +271,9 @@ def _new_only(addresses: list[Address], taken: set[str]) -> list[tuple[str, str]
     return found
 
 
-def _original_files(raw: bytes, parsed: ParsedMessage) -> list[tuple[str, str, bytes, str]]:
-    return [
-        (each.filename, each.content_type, attachment_bytes(raw, each.n), "")
+def _original_files(actor: Actor, message_id: int, parsed: ParsedMessage) -> list[tuple[str, str, bytes, str]]:
+    return [  # what was left on the server is fetched now, or the forwarding fails with the reason
+        (each.filename, each.content_type, messages.load_attachment(actor, message_id, each.n)[1], "")
         for each in parsed.attachments[:MAX_FILES]
         if not each.inline  # the quote is text: an inline image would be a stray file
     ]

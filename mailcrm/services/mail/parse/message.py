@@ -6,6 +6,7 @@ any bytes whatever (a property test holds that). Does not store, thread or clean
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailcrm.services.mail.parse.addresses import parse_addresses
@@ -42,6 +43,7 @@ from mailcrm.services.mail.parse.values import (
 from mailcrm.services.mail.parse.wrapped import CALENDARS, unwrap
 
 _MAX_SUBJECT = 2000  # characters; longer ones are attacks, and columns have ends
+_MAX_TEXT_MESSAGE = 4 * 1024 * 1024  # bytes of a message without parts that are read: longer than any letter
 _MAX_QUOTE_SCAN = 200_000  # characters, security.md F15
 
 
@@ -78,6 +80,14 @@ def parse_for_list(raw: bytes) -> ParsedMessage:
         return _build(_Read(fields, root, Body(), []))
 
 
+def readable(raw: bytes) -> bytes:
+    """Return what is worth parsing for the text of a message: the beginning of one that is a single huge text."""
+    if len(raw) <= _MAX_TEXT_MESSAGE:
+        return raw
+    end = raw.find(b"\n\r\n", 0, MAX_HEADER_BYTES)
+    return raw if b"multipart/" in raw[: max(end, 0)].lower() else raw[:_MAX_TEXT_MESSAGE]
+
+
 def attachment_bytes(raw: bytes, n: int) -> bytes:
     """Return the decoded bytes of attachment `n`. Raises NoSuchPart, UnparsableMessage."""
     return attachment_content(raw, n)[1]
@@ -85,10 +95,16 @@ def attachment_bytes(raw: bytes, n: int) -> bytes:
 
 def attachment_content(raw: bytes, n: int) -> tuple[ParsedAttachment, bytes]:
     """Return attachment `n` and its decoded bytes. Raises NoSuchPart, UnparsableMessage."""
-    for attachment, part in _read(raw).files:
+    for attachment, content in attachment_contents(raw):
         if attachment.n == n:
-            return attachment, part.content
+            return attachment, content
     raise NoSuchPart(f"The message has no attachment {n}.")
+
+
+def attachment_contents(raw: bytes) -> Iterator[tuple[ParsedAttachment, bytes]]:
+    """Yield each attachment with its decoded bytes. Raises UnparsableMessage."""
+    for attachment, part in _read(raw).files:
+        yield attachment, part.content
 
 
 def inline_parts(raw: bytes) -> dict[str, ParsedAttachment]:

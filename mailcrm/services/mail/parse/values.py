@@ -68,6 +68,8 @@ class ParsedAttachment:
     size: int
     inline: bool
     content_id: str
+    #: The IMAP section of content that was left on the server (sync/partial.py); '' otherwise.
+    section: str = ""
 
 
 @dataclass(frozen=True, slots=True)

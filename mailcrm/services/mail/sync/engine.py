@@ -42,6 +42,7 @@ from mailcrm.services.mail.sync import (
     lease,
     look,
     outcome,
+    partial,
     survey,
 )
 from mailcrm.services.mail.sync.ledger import ORDER
@@ -266,7 +267,7 @@ class _Pass:
                 if self.out_of_time() or self.user_waits():
                     break
                 untouched -= set(batch)
-                items = list(connection.fetch_raw(batch, meta=meta))
+                items = list(partial.fetch(connection, batch, meta))
                 self.settle()
                 self.in_hand = self.storer.submit(self.store_fetched, place, items, meta)
             self.settle()

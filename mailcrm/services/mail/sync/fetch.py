@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from mailcrm.services.mail import blobs
-from mailcrm.services.mail.imap.client import ImapConnection, RemoteMessage, RemoteMeta, Unfetchable
+from mailcrm.services.mail.imap.client import ImapConnection, RemoteMeta, Unfetchable
 from mailcrm.services.mail.parse.message import parse_for_list
 from mailcrm.services.mail.sync.apply import Gone, Outcome, Poison, Skipped, Stored
+from mailcrm.services.mail.sync.partial import Fetched, LargeMessage
 from mailcrm.services.mail.sync.plan import BODIES, BODY_BYTES
-
-Fetched = RemoteMessage | Unfetchable
 
 
 def triage(
@@ -61,6 +60,10 @@ def outcome_of(item: Fetched, about: RemoteMeta | None = None) -> Outcome:
         if item.reason == "too_large":
             return Skipped(item.uid, "too_large")
         return Poison(item.uid, "quarantine.malformed")
+    if isinstance(item, LargeMessage):
+        if item.parsed is None:
+            return Poison(item.uid, "quarantine.broke", item.sha, item.size, {"kind": item.broke})
+        return Stored(item.uid, item.flags, item.internal_date, item.sha, item.size, item.parsed, *named)
     sha = blobs.put(item.raw)
     size = len(item.raw)
     if not item.raw.strip():

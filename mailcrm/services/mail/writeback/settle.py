@@ -288,8 +288,8 @@ def _move(session: Session, todo: Todo) -> None:
                 session.flush()
     if todo.landed is not None:
         _arrive(session, todo, flags, seen)
-    if todo.kind in BACK:
-        run(session, update(Message).where(col(Message.id) == todo.message_id).values(gone_at=None))
+    # Wherever it is now, we put it there: a pass that missed it in between has nothing to say any more.
+    run(session, update(Message).where(col(Message.id) == todo.message_id).values(gone_at=None, lost_at=None))
 
 
 def _arrive(session: Session, todo: Todo, flags: str, seen: bool) -> None:

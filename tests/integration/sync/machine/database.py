@@ -98,10 +98,10 @@ class Store:
             mailbox.secret = crypto.seal({"imap": "secret", "smtp": "secret"}, context=f"mailbox:{mailbox.id}")
             self.mailbox_id, self.user_id = mailbox.id or 0, user.id or 0
         self.eyes = sqlite3.connect(self.path, isolation_level=None)  # sees what is committed, whoever is dead
-        self._tables = [
+        self._tables = [  # not the search index: a full-text table owns tables of its own, and it is rebuilt by itself
             name
-            for (name, sql) in self.eyes.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
-            if not name.startswith(("sqlite_", "alembic")) and "VIRTUAL" not in (sql or "").upper()
+            for (name,) in self.eyes.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if not name.startswith(("sqlite_", "alembic", "message_search"))
         ]
         self._kept = {table: self.eyes.execute(f"SELECT * FROM {table}").fetchall() for table in ("users", "mailboxes")}
 

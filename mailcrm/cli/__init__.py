@@ -11,7 +11,7 @@ import sys
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from mailcrm.cli import mailboxes, quarantine, running, sync, tokens, users
+from mailcrm.cli import ledger, mailboxes, quarantine, running, sync, tokens, users
 from mailcrm.errors import MailcrmError
 
 FAILED, WRONG_USE = 1, 2
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 running.register(app)
 sync.register(app)
+ledger.register(app)
 app.add_typer(users.app, name="user", help="People who sign in.")
 app.add_typer(tokens.app, name="token", help="Tokens of the REST interface.")
 app.add_typer(mailboxes.app, name="mailbox", help="Connected mailboxes.")

@@ -1,4 +1,4 @@
-"""`mailbox add | list | remove | reconnect`."""
+"""`mailbox add | list | change | folders | remove | reconnect`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,60 @@ def listing(
 
 
 @app.command()
+def change(
+    address: Annotated[str, typer.Argument(help="Which mailbox.")],
+    user: Annotated[str, typer.Option(help="Whose, when several users connected it.")] = "",
+    since: Annotated[str, typer.Option(help="How far back: 30d, or all.")] = "",
+    contacts_only: Annotated[
+        bool | None, typer.Option("--contacts-only/--everybody", help="Store only mail with known people.")
+    ] = None,
+    folder: Annotated[list[str] | None, typer.Option(help="Sync only these folders.")] = None,
+    all_folders: Annotated[bool, typer.Option("--all-folders", help="Sync everything.")] = False,
+) -> None:
+    """Change what of a mailbox is stored; emails that leave with it are counted, kept, and not shown."""
+    from mailcrm.services.mail import folder_choice, mailboxes
+
+    changes: dict[str, int | bool | None] = {"history_days": _since(since)} if since else {}
+    if contacts_only is not None:
+        changes["contacts_only"] = contacts_only
+    actor, box = find(address, user)
+    if changes:
+        mailboxes.change(actor, box.id, **changes)  # type: ignore[arg-type]
+    if folder or all_folders:
+        chosen = _folder_ids(actor, box.id, folder or [])
+        leaving = folder_choice.preview(actor, box.id, everything=all_folders, chosen=chosen)
+        folder_choice.choose(actor, box.id, everything=all_folders, chosen=chosen)
+        if leaving:
+            print(f"{leaving:,} emails are hidden now; choosing their folders again brings them back.")
+    print(f"{box.address} is changed.")
+
+
+@app.command()
+def folders(
+    address: Annotated[str, typer.Argument(help="Which mailbox.")],
+    user: Annotated[str, typer.Option(help="Whose, when several users connected it.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List a mailbox's folders, and which of them are synced and watched."""
+    from mailcrm.services.mail import folder_choice
+
+    actor, box = find(address, user)
+    rows = [
+        {
+            "folder": node.name,
+            "role": node.role,
+            "synced": node.chosen,
+            "watched": node.watched,
+            "server": node.messages,
+            "stored": node.stored,
+        }
+        for node in folder_choice.folders(actor, box.id).folders
+        if node.selectable
+    ]
+    common.show(rows, as_json=as_json)
+
+
+@app.command()
 def remove(
     address: Annotated[str, typer.Argument(help="Which mailbox.")],
     user: Annotated[str, typer.Option(help="Whose, when several users connected it.")] = "",
@@ -134,6 +188,16 @@ def find(address: str, user: str = "") -> tuple[Actor, MailboxView]:
             if box.address == address.strip().lower():
                 return actor, box
     raise UserError("cli.no_mailbox", address=address)
+
+
+def _folder_ids(actor: Actor, mailbox_id: int, names: list[str]) -> list[int]:
+    from mailcrm.services.mail import folder_choice
+
+    known = {node.name: node.id for node in folder_choice.folders(actor, mailbox_id).folders}
+    for name in names:
+        if name not in known:
+            raise UserError("cli.no_folder", folder=name)
+    return [known[name] for name in names]
 
 
 def _spec(

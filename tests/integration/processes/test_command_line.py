@@ -116,13 +116,37 @@ def test_a_mailbox_from_adding_to_removing(
     assert (inbox["mailbox"], inbox["server"], inbox["stored"], inbox["pending"]) == ("ada@home.test", 5, 5, 0)
     assert inbox["last_success_at"]
     assert next(line for line in ledger if line["folder"] == "Deep")["quarantined"] == 1
-    assert "an empty message" in run("status").stdout
+    told = run("status").stdout
+    assert "an empty email" in told
+    assert "ada@home.test: ok, not watched." in told
+    item = json.loads(run("quarantine", "list", "--json").stdout)[0]["id"]
+    raw = tmp_path / "raw.eml"
+    run("quarantine", "raw", str(item), str(raw))
+    assert raw.read_bytes() == b"\r\n"
+    run("quarantine", "raw", str(item), str(raw), code=1)  # overwrites nothing
+    run("quarantine", "raw", "999", str(tmp_path / "other.eml"), code=1)
+    assert "1 will be" in run("quarantine", "retry").stdout
+    sound = run("verify", "--mailbox", "ada@home.test")
+    assert "sound: 6 compared, nothing differs" in sound.stdout
+    with sqlite3.connect(tmp_path / "data" / "mailcrm.sqlite3") as connection:
+        connection.execute("DELETE FROM message_locations WHERE uid = 2")
+    mended = json.loads(run("verify", "--json").stdout)[0]
+    assert (mended["state"], mended["findings"][0]["kind"], mended["findings"][0]["mended"]) == ("mended", "missing", 1)
+    assert next(line for line in json.loads(run("status", "--json").stdout) if line["folder"] == "INBOX")["stored"] == 5
+    run("mailbox", "change", "ada@home.test", "--since", "30d", "--contacts-only", "--folder", "INBOX")
+    assert "no folder called" in run("mailbox", "change", "ada@home.test", "--folder", "Nope", code=1).stderr
+    chosen = {
+        row["folder"]: row["synced"] for row in json.loads(run("mailbox", "folders", "ada@home.test", "--json").stdout)
+    }
+    assert (chosen["INBOX"], chosen["Deep"]) == (True, False)
+    run("mailbox", "change", "ada@home.test", "--since", "all", "--everybody", "--all-folders")
+    run("sync")
     assert (
         "did not accept"
         in run("mailbox", "reconnect", "ada@home.test", "--password-stdin", stdin="no\n", code=1).stderr
     )
     run("mailbox", "reconnect", "ada@home.test", "--password-stdin", stdin=PASSWORD)
-    assert "an empty message" in json.loads(run("quarantine", "list", "--json").stdout)[0]["reason"]
+    assert "an empty email" in json.loads(run("quarantine", "list", "--json").stdout)[0]["reason"]
     with sqlite3.connect(tmp_path / "data" / "mailcrm.sqlite3") as connection:  # as a pass that got nowhere leaves it
         connection.execute(
             """UPDATE mailboxes SET error_code = 'server.refused', error_params = '{"host":"h","port":1}'"""

@@ -12,10 +12,14 @@ from mailcrm import parent
 
 def main() -> None:
     """Run one child process. A setting that went bad since the start is one sentence here, too."""
+    name = sys.argv[1]
+    if name == "watcher":
+        from mailcrm.services.mail.watch import lean
+
+        lean.keep_lean()
     from mailcrm import logs
     from mailcrm.errors import MailcrmError
 
-    name = sys.argv[1]
     try:
         logs.setup(name)
         parent.end_with_parent()

@@ -11,18 +11,17 @@ import functools
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic.config import Config as AlembicConfig
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from alembic import command
 from mailcrm.config import config
 from mailcrm.errors import ConfigError
+
+if TYPE_CHECKING:  # 10 MB that most processes never need: imported where migrations are looked at
+    from alembic.config import Config as AlembicConfig
 
 SQLITE_BUSY_MS = 15_000  # longer than any of our write transactions (a sync batch is under a second)
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +86,8 @@ def dispose() -> None:
 
 def alembic_config() -> AlembicConfig:
     """Alembic's settings, independent of the working directory."""
+    from alembic.config import Config as AlembicConfig
+
     found = AlembicConfig(str(ROOT / "alembic.ini"))
     found.set_main_option("script_location", str(ROOT / "alembic"))
     return found
@@ -97,23 +98,31 @@ def migrate() -> None:
 
     Raises ConfigError("database.newer") when a newer mailcrm made it; nothing is changed then.
     """
+    from alembic import command
+
     check_not_newer()
     command.upgrade(alembic_config(), "head")
 
 
 def current_revision() -> str | None:
     """The revision the database is at; None when it is empty."""
+    from alembic.runtime.migration import MigrationContext
+
     with engine().connect().execution_options(readonly=True) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def head_revision() -> str | None:
     """The revision this version of the program needs."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 def check_not_newer() -> None:
     """Refuse a database whose revision this program does not know."""
+    from alembic.script import ScriptDirectory
+
     found = current_revision()
     known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
     if found is not None and found not in known:

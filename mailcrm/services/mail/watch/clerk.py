@@ -20,7 +20,7 @@ from mailcrm.services.mail.watch import ALIVE, rows
 from mailcrm.services.mail.watch.rows import Target
 
 LOOK_S = 1.0  # between two looks at the hints
-READ_ALL_S = 30.0  # hints may have been swept while this process slept
+READ_ALL_S = 60.0  # hints may have been swept while this process slept
 NOTE_S = 1.0  # between two writings of how mailboxes are watched
 HELD_S = 5.0
 
@@ -40,6 +40,8 @@ class Clerk:
         self._known: dict[int, Target] = {}
         self._last_hint = 0
         self._due = {"look": 0.0, "all": 0.0, "note": 0.0, "held": 0.0}
+        self._changes = live.changes()
+        self._unread = True  # whether something was written since everything was read
         self._stop = threading.Event()
         self.over = False
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
@@ -109,9 +111,12 @@ class Clerk:
             return
         if self._last_hint < 0:
             self._last_hint = live.newest_id()
-        if self._is_due("all", READ_ALL_S):
+        changed = self._is_due("look", LOOK_S) and self._changes.any()
+        self._unread = self._unread or changed
+        if self._unread and self._is_due("all", READ_ALL_S):
+            self._unread = False
             self._compare(rows.targets(), None)
-        elif self._is_due("look", LOOK_S):
+        elif changed:
             self._last_hint, ids = rows.hints(self._last_hint)
             if ids:
                 self._compare(rows.targets(ids), ids)

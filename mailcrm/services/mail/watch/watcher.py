@@ -14,6 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import resource
 import selectors
 import socket
 import threading
@@ -334,14 +335,19 @@ def _pause(error: MailcrmError, failures: int) -> float:
     return pause_after(failures)
 
 
+def _allow_sockets() -> None:
+    """Raise this process's limit of open files as far as it may: 1,024 are a common default."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def run() -> None:
-    """Watch until SIGTERM or SIGINT; while another watcher does, stand by. Raises ConfigError for a newer database."""
+    """Watch until SIGTERM or SIGINT; while another watcher does, stand by. Who starts it has looked at the database."""
     import os
     import signal
 
-    from mailcrm.services import db
-
-    db.check_not_newer()
+    _allow_sockets()
     stop = threading.Event()
     running: list[Watcher] = []
 

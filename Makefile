@@ -32,8 +32,8 @@ test: $(DEV_STAMP) ## unit, integration and browser tests, with the set-up they 
 check: $(DEV_STAMP) ## lint, format, types, import contracts, unit tests: under two minutes
 	@tests/run check
 
-bench: $(DEV_STAMP) ## messages a second beside mbsync, and peak memory
-	@$(PY) -m tests.bench
+bench: $(DEV_STAMP) ## every bar of sync beside its peers; some parts: make bench PARTS="first large"
+	@$(PY) -m tests.bench $(PARTS)
 
 interface: $(RUN_STAMP)
 	@$(PY) -m mailcrm.build

@@ -1,197 +1,277 @@
-"""`python -m tests.bench [--messages N] [--database URL]`: first sync of a large mailbox, beside mbsync.
+"""`python -m tests.bench [PART …]`: what mailcrm takes for its work, beside its peers, in one run on one machine.
 
-Both clients read the same Dovecot in the same run, one after the other, after a warm-up that fills the page cache.
-mbsync writes a Maildir (FSync no); mailcrm fetches, parses, threads and stores in its database and blob store. The
-sync runs in a process of its own, whose peak memory is printed.
+    first      a first sync of 20,000 messages, everything included, beside mbsync (FSync yes and no) and offlineimap
+    latency    the same for 4,000 messages at 100 ms round-trip time, beside IMAPClient fetching and dropping them
+    newest     when the newest 50 are readable, in a mailbox of 2,000 and one of 200,000 messages
+    many       memory for 200,000 messages, then a pass with nothing new: round trips and CPU
+    large      memory for one message of 50 MB
+    idle       2,000 idle connections in one watcher
+
+All clients read the same Dovecot on loopback, without TLS, one after the other, each in a process of its own, after a
+pass that warms the page cache. Messages of `newest` and `many` are small (1 KB), those of the others as in mailbox.py.
+Prints the machine, the figures, and a table with each bar as a ratio; `--table FILE` writes it too.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
-import os
-import platform
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.mailbox import messages
+from tests.bench import machine, own, peers
+from tests.bench.mailbox import large, messages, small
+from tests.bench.proxy import proxy
 from tests.servers.dovecot import DovecotServer
 
-USER = "bench"
+HALF_RTT_S = 0.05
+SIGN_IN = ("CAPABILITY", "LOGIN", "AUTHENTICATE", "STARTTLS", "ID", "ENABLE", "LOGOUT")
 
 
-def machine() -> str:
-    """Describe where this runs."""
-    model = next(
-        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
-        platform.processor(),
+@dataclass
+class Bench:
+    """One run: the server, the folder of its data, and the rows of the table."""
+
+    dovecot: DovecotServer
+    home: Path
+    messages: int
+    many: int
+    idle: int
+    database: str
+    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        print(line, flush=True)
+
+    def bar(
+        self, what: str, figure: str, ratio: float, bar: str, *, most: float | None = None, least: float | None = None
+    ) -> None:
+        """Add a row: met when `ratio` is within `most` and `least`."""
+        met = (most is None or ratio <= most) and (least is None or ratio >= least)
+        self.rows.append((what, figure, bar, "met" if met else "MISSED"))
+        self.say(f"  {'met   ' if met else 'MISSED'}  {what}: {figure} (bar: {bar})")
+
+    def fill(self, user: str, made: object) -> int:
+        """Write a mailbox once; return its bytes on the wire."""
+        if user in self.dovecot.passwords:
+            return 0
+        self.dovecot.add_user(user)
+        total = 0
+        for raw, when, flags in made:  # type: ignore[attr-defined]
+            self.dovecot.deliver(user, raw, flags=flags, when=when)
+            total += len(raw) + raw.count(b"\n")
+        peers.imapclient_warm(self.dovecot.plain_port, user, self.dovecot.passwords[user])
+        return total
+
+
+def first(bench: Bench) -> None:
+    """A first sync beside mbsync and offlineimap."""
+    count = bench.messages
+    total = bench.fill("first", messages(count))
+    bench.say(f"first: {count} messages, {total / 1e6:.1f} MB")
+    with_mbsync, with_offlineimap = shutil.which("mbsync"), shutil.which("offlineimap")
+    if with_mbsync:
+        peers.mbsync(bench.dovecot, "first", bench.home / "warm-up", fsync=False)
+    mine = own.run(bench.dovecot, "first", bench.home / "first", "first", database=bench.database)
+    rate = count / mine["seconds"]
+    bench.say(
+        f"  mailcrm             {rate:7.0f} messages/s {mine['seconds']:7.1f} s, CPU {mine['cpu']:.1f} s,"
+        f" of it synced after {mine['synced']:.1f} s, first messages after {mine['first']:.2f} s"
     )
-    load = os.getloadavg()[0]
-    return f"{model}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}, Python {platform.python_version()}, load {load:.1f}"
+    if mine["stored"] != count or not mine["adds_up"]:
+        sys.exit("the ledger does not add up")
+    for name, there, run, least in (
+        (
+            "mbsync, FSync yes",
+            with_mbsync,
+            lambda: peers.mbsync(bench.dovecot, "first", bench.home / "yes", fsync=True),
+            1.0,
+        ),
+        (
+            "mbsync, FSync no",
+            with_mbsync,
+            lambda: peers.mbsync(bench.dovecot, "first", bench.home / "no", fsync=False),
+            None,
+        ),
+        (
+            "offlineimap",
+            with_offlineimap,
+            lambda: peers.offlineimap(bench.dovecot, "first", bench.home / "offline"),
+            5.0,
+        ),
+    ):
+        if not there:
+            bench.say(f"  {name} is not installed: no comparison (Debian: isync, offlineimap3)")
+            continue
+        seconds = run()
+        bench.say(f"  {name:<19} {count / seconds:7.0f} messages/s {seconds:7.1f} s")
+        ratio = seconds / mine["seconds"]
+        if least is not None:
+            bench.bar(
+                f"first sync of {count:,} messages, all work included, by {name}",
+                f"{rate:.0f} / {count / seconds:.0f} messages/s = {ratio:.2f}", ratio, f"≥ {least:g}", least=least,
+            )  # fmt: skip
+        else:
+            bench.say(
+                f"  ratio {ratio:.2f} (no bar: it parses, indexes and links nothing, and leaves the disk to its fate)"
+            )
+    _memory(bench, f"{count:,} messages", mine)
 
 
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []
-
-
-def fill(dovecot: DovecotServer, count: int) -> int:
-    """Write the mailbox; return its bytes."""
-    dovecot.add_user(USER)
-    total = 0
-    for raw, when, flags in messages(count):
-        dovecot.deliver(USER, raw, flags=flags, when=when)
-        total += len(raw) + raw.count(b"\n")
-    return total
-
-
-def run_mbsync(dovecot: DovecotServer, home: Path) -> float:
-    """Let mbsync fetch everything; return the seconds."""
-    (home / "mail").mkdir(parents=True)
-    config = home / "mbsyncrc"
-    config.write_text(
-        f"""FSync no
-IMAPAccount bench
-Host 127.0.0.1
-Port {dovecot.plain_port}
-User {USER}
-Pass {dovecot.passwords[USER]}
-SSLType None
-AuthMechs LOGIN
-
-IMAPStore remote
-Account bench
-
-MaildirStore local
-Path {home}/mail/
-Inbox {home}/mail/INBOX
-
-Channel bench
-Far :remote:
-Near :local:
-Patterns INBOX
-Create Near
-Sync Pull
-SyncState *
-"""
+def latency(bench: Bench) -> None:
+    """A first sync through a proxy that adds 100 ms to each round trip."""
+    count = max(1, bench.messages // 5)
+    total = bench.fill("latency", messages(count))
+    bench.say(f"latency: {count} messages, {total / 1e6:.1f} MB, {HALF_RTT_S * 2000:.0f} ms round-trip time")
+    password = bench.dovecot.passwords["latency"]
+    with proxy(bench.dovecot.plain_port, HALF_RTT_S) as (port, _):
+        raw = peers.imapclient(port, "latency", password, mended=False)
+        mended = peers.imapclient(port, "latency", password, mended=True)
+        mine = own.run(bench.dovecot, "latency", bench.home / "latency", "first", port=port, database=bench.database)
+    bench.say(
+        f"  mailcrm {count / mine['seconds']:.0f} messages/s, IMAPClient {count / raw:.0f},"
+        f" IMAPClient without debugging {count / mended:.0f}; first messages after {mine['first']:.2f} s"
     )
-    started = time.monotonic()
-    subprocess.run(["mbsync", "-q", "-c", str(config), "bench"], check=True)
-    return time.monotonic() - started
-
-
-def child(host: str, port: int, password: str) -> None:
-    """Sync once in this process and print what it took, as JSON (the parent starts this)."""
-    from mailcrm.models import Mailbox, User
-    from mailcrm.services import crypto, db
-    from mailcrm.services.mail.sync.engine import sync_mailbox
-    from mailcrm.services.mail.sync.ledger import ledger
-
-    db.migrate()
-    with db.transaction() as session:
-        user = User(name="Bench", email="bench@example.net", password_hash="x", role="member")
-        session.add(user)
-        session.flush()
-        mailbox = Mailbox(
-            user_id=user.id or 0, address="me@example.net", imap_host=host, imap_port=port, imap_security="none",
-            imap_username=USER, smtp_host=host, smtp_port=25, smtp_security="none", smtp_username=USER, secret=b"",
-        )  # fmt: skip
-        session.add(mailbox)
-        session.flush()
-        mailbox_id = mailbox.id or 0
-        mailbox.secret = crypto.seal({"imap": password, "smtp": password}, context=f"mailbox:{mailbox_id}")
-    first: list[float] = []
-    started = time.monotonic()
-    cpu = time.process_time()
-    report = sync_mailbox(mailbox_id, progress=lambda r: first.append(time.monotonic()) if not first else None)
-    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
-    if report.error:
-        raise report.error
-    started = time.monotonic()
-    sync_mailbox(mailbox_id)
-    again = time.monotonic() - started
-    lines = ledger(None, mailbox_id)
-    print(
-        json.dumps(
-            {
-                "seconds": seconds,
-                "cpu": cpu,
-                "first": first[0] - (started - seconds) if first else 0.0,
-                "again": again,
-                "stored": sum(line.stored for line in lines),
-                "adds_up": all(line.adds_up and not line.pending for line in lines),
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            }
-        )
-    )
-
-
-def run_mailcrm(dovecot: DovecotServer, home: Path, database: str | None) -> dict[str, float]:
-    """Sync in a child process; return its measurements."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAILCRM_")} | {
-        "MAILCRM_DATA_DIR": str(home)
-    }
-    if database:
-        environment["MAILCRM_DATABASE_URL"] = database
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench", "--child", dovecot.host, str(dovecot.plain_port), dovecot.passwords[USER]],
-        env=environment, check=True, stdout=subprocess.PIPE, text=True,
+    ratio = raw / mine["seconds"]
+    bench.bar(
+        f"first sync of {count:,} messages at 100 ms, by IMAPClient fetching and dropping them",
+        f"{count / mine['seconds']:.0f} / {count / raw:.0f} messages/s = {ratio:.2f}", ratio, "≥ 0.8", least=0.8,
     )  # fmt: skip
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+
+
+def newest(bench: Bench) -> None:
+    """When the newest 50 messages are readable, by the size of the mailbox."""
+    few, many = max(1, bench.many // 100), bench.many
+    bench.fill("few", small(few))
+    bench.fill("many", small(many))
+    found: dict[int, float] = {}
+    for user, count in (("few", few), ("many", many)):
+        runs = [own.run(bench.dovecot, user, bench.home / f"newest-{user}-{n}", "newest")["first"] for n in range(3)]
+        found[count] = sorted(runs)[1]
+        bench.say(f"newest: {count} messages: {', '.join(f'{seconds:.2f}' for seconds in runs)} s")
+    bench.bar(
+        f"newest 50 of {many:,} readable after connecting", f"{found[many]:.2f} s", found[many], "≤ 1.5 s", most=1.5
+    )
+    ratio = found[many] / found[few]
+    bench.bar(
+        f"the same by {few:,} messages",
+        f"{found[many]:.2f} / {found[few]:.2f} s = {ratio:.2f}",
+        ratio,
+        "≤ 1.2",
+        most=1.2,
+    )
+
+
+def many(bench: Bench) -> None:
+    """Memory for a large mailbox, then a pass with nothing new."""
+    bench.fill("many", small(bench.many))
+    home = bench.home / "many"
+    mine = own.run(bench.dovecot, "many", home, "first")
+    bench.say(f"many: {bench.many} messages of 1 KB: {bench.many / mine['seconds']:.0f} messages/s")
+    _memory(bench, f"{bench.many:,} messages", mine)
+    own.run(bench.dovecot, "many", home, "again")  # flags are looked at once after the first sync
+    with proxy(bench.dovecot.plain_port, 0) as (port, seen):
+        again = own.run(bench.dovecot, "many", home, "again", port=port)
+    trips = [name for name in seen.turns if name not in SIGN_IN]
+    bench.say(f"  nothing new: {again['seconds'] * 1000:.0f} ms, commands {' '.join(seen.commands)}")
+    bench.bar(
+        f"pass over {bench.many:,} unchanged messages, round trips after sign-in",
+        f"{len(trips)}",
+        len(trips),
+        "≤ 4",
+        most=4,
+    )
+    bench.bar("the same, CPU", f"{again['cpu'] * 1000:.0f} ms", again["cpu"] * 1000, "≤ 50 ms", most=50)
+
+
+def large_message(bench: Bench) -> None:
+    """Memory for one very large message."""
+    bench.fill("large", large(50_000_000))
+    mine = own.run(bench.dovecot, "large", bench.home / "large", "first")
+    bench.say(f"large: one message of 50 MB in {mine['seconds']:.1f} s")
+    if mine["stored"] != 1 or not mine["adds_up"]:
+        sys.exit("the large message was not stored")
+    _memory(bench, "one message of 50 MB", mine)
+
+
+def idle(bench: Bench) -> None:
+    """2,000 idle connections (tests/bench/idle.py)."""
+    if importlib.util.find_spec("tests.bench.idle") is None:
+        bench.say("idle: tests/bench/idle.py is not there")
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.idle", str(bench.idle)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        bench.say(f"idle: failed\n{done.stdout}")
+        return
+    found = json.loads(done.stdout.splitlines()[-1])
+    bench.say(f"idle: {json.dumps(found)}")
+    count, memory, cpu = int(found["connections"]), float(found["rss_mb"]), float(found["cpu_idle"])
+    bench.bar(f"{count:,} idle connections in one watcher, memory", f"{memory:.0f} MB", memory, "≤ 150 MB", most=150)
+    bench.bar("the same, CPU", f"{cpu:.2f} %", cpu, "≤ 1 %", most=1)
+
+
+def _memory(bench: Bench, what: str, mine: own.Figures) -> None:
+    bench.bar(
+        f"worker’s peak memory, {what}",
+        f"{mine['peak_mb']:.0f} MB (of it {mine['before_mb']:.0f} before it began)",
+        mine["peak_mb"], "≤ 150 MB", most=150,
+    )  # fmt: skip
+
+
+PARTS: dict[str, Callable[[Bench], None]] = {
+    "first": first,
+    "latency": latency,
+    "newest": newest,
+    "many": many,
+    "large": large_message,
+    "idle": idle,
+}
 
 
 def main() -> None:
-    """Make the mailbox, run both, print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--database", help="an empty database (default: SQLite in a temporary folder)")
-    parser.add_argument("--child", nargs=3, metavar=("HOST", "PORT", "PASSWORD"), help=argparse.SUPPRESS)
+    """Run the parts and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--messages", type=int, default=20_000, help="messages of the first sync (default 20,000)")
+    parser.add_argument("--many", type=int, default=200_000, help="messages of the large mailbox (default 200,000)")
+    parser.add_argument("--idle", type=int, default=2000, help="idle connections (default 2,000)")
+    parser.add_argument("--database", default="", help="an empty database (default: SQLite in a temporary folder)")
+    parser.add_argument("--table", type=Path, help="write the table to this file too")
     options = parser.parse_args()
-    if options.child:
-        child(options.child[0], int(options.child[1]), options.child[2])
-        return
-    if options.messages < 1:
-        parser.error("--messages must be 1 or more")
+    unknown = [name for name in options.parts if name not in PARTS]
+    if unknown or options.messages < 1 or options.many < 1:
+        parser.error(f"no such part: {', '.join(unknown)}" if unknown else "counts must be 1 or more")
     home = Path(tempfile.mkdtemp(prefix="mailcrm-bench-"))
     dovecot = DovecotServer()
     try:
         dovecot.start()
-        total = fill(dovecot, options.messages)
-        print(machine())
-        print(f"{options.messages} messages, {total / 1e6:.1f} MB, Dovecot on loopback, no TLS")
-        with_mbsync = shutil.which("mbsync") is not None
-        if with_mbsync:
-            run_mbsync(dovecot, home / "warm-up")
-            shutil.rmtree(home / "warm-up")
-            peer = run_mbsync(dovecot, home / "mbsync")
-            print(f"mbsync   {options.messages / peer:8.0f} messages/s  {total / 1e6 / peer:6.1f} MB/s  {peer:7.1f} s")
-        else:
-            print("mbsync   is not installed (Debian: apt-get install isync): no comparison")
-        own = run_mailcrm(dovecot, home / "data", options.database)
-        rate = own["stored"] / own["seconds"]
-        print(
-            f"mailcrm  {rate:8.0f} messages/s  {total / 1e6 / own['seconds']:6.1f} MB/s  {own['seconds']:7.1f} s"
-            f"  CPU {own['cpu']:.1f} s"
-        )
-        if with_mbsync:
-            print(
-                f"ratio    {rate / (options.messages / peer):.2f} of mbsync, which parses, threads and indexes nothing"
-            )
-        print(f"first messages after {own['first']:.2f} s; a second pass with nothing new {own['again']:.2f} s")
-        print(f"worker's peak memory {own['peak_mb']:.0f} MB")
-        if own["stored"] != options.messages or not own["adds_up"]:
-            sys.exit("the ledger does not add up")
+        lines = machine.describe()
+        print("\n".join(lines), flush=True)
+        bench = Bench(dovecot, home, options.messages, options.many, options.idle, options.database)
+        for name in options.parts or PARTS:
+            PARTS[name](bench)
+        table = _table(lines, bench)
+        print(f"\n{table}")
+        if options.table:
+            options.table.write_text(table)
     finally:
         dovecot.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _table(lines: list[str], bench: Bench) -> str:
+    cells = [("What", "Measured", "Bar", ""), ("---", "---", "---", "---"), *bench.rows]
+    return "\n".join([*(f"- {line}" for line in lines), "", *(f"| {' | '.join(row)} |" for row in cells), ""])
 
 
 if __name__ == "__main__":

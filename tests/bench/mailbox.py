@@ -213,3 +213,29 @@ def messages(count: int, seed: int = 20240607) -> Iterator[tuple[bytes, datetime
     writer = _Writer(seed, count)
     for n in range(count):
         yield writer.message(n)
+
+
+def small(count: int) -> Iterator[tuple[bytes, datetime, list[str]]]:
+    """Yield `count` messages of about 1 KB, each with its own text, cheap to make."""
+    lines = "\n".join(f"Line {n}: please confirm the delivery of the pallets and the invoice." for n in range(10))
+    for n in range(count):
+        when = _BEGIN + _YEARS * (n / count)
+        name, address = _PEOPLE[n % len(_PEOPLE)]
+        parent = f"In-Reply-To: <{n - 1}@small.example>\nReferences: <{n - 1}@small.example>\n" if n % 4 else ""
+        raw = (
+            f"Message-ID: <{n}@small.example>\n{parent}From: {name} <{address}>\nTo: me@example.net\n"
+            f"Subject: Delivery {n // 4}\nDate: {format_datetime(when)}\n\nHello, this is number {n}.\n{lines}\n"
+        )
+        yield raw.encode(), when, ["\\Seen"]
+
+
+def large(octets: int) -> Iterator[tuple[bytes, datetime, list[str]]]:
+    """Yield one message with an attachment, of about `octets` on the wire."""
+    content = base64.encodebytes(random.Random(1).randbytes(octets * 56 // 78)).rstrip(b"\n")
+    head = (
+        b"Message-ID: <large@bench.example>\nFrom: a@example.com\nTo: me@example.net\nSubject: A film\n"
+        b"Date: Mon, 01 Jan 2024 10:00:00 +0000\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+        b"--b\nContent-Type: text/plain\n\nHere it is.\n--b\nContent-Type: video/mp4\n"
+        b'Content-Transfer-Encoding: base64\nContent-Disposition: attachment; filename="film.mp4"\n\n'
+    )
+    yield head + content + b"\n--b--\n", _BEGIN, []

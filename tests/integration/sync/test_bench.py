@@ -11,16 +11,32 @@ from tests.bench.mailbox import messages
 from tests.servers.fixtures import needs
 
 
-def test_the_benchmark_prints_both_rates_and_the_memory() -> None:
-    """Issue 2: messages a second beside mbsync in the same run, and the worker's peak memory."""
+def test_the_benchmark_measures_every_bar_of_the_first_sync() -> None:
+    """Issue 3: beside mbsync in the same run, memory, latency, the newest messages, a pass with nothing new."""
     needs("dovecot")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench", "--messages", "120"], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-m", "tests.bench", "first", "latency", "newest", "many", "--messages", "60", "--many", "300"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^mailcrm +\d+ messages/s", done.stdout, re.MULTILINE)
-    assert re.search(r"^mbsync ", done.stdout, re.MULTILINE)
-    assert re.search(r"peak memory \d+ MB", done.stdout)
+    assert re.search(r"^  mailcrm +\d+ messages/s", done.stdout, re.MULTILINE)
+    assert re.search(r"^  mbsync, FSync yes +\d+ messages/s", done.stdout, re.MULTILINE)
+    table = done.stdout[done.stdout.index("| What |") :]
+    for bar in ("by mbsync, FSync yes", "at 100 ms", "newest 50", "peak memory", "round trips", "CPU"):
+        assert re.search(rf"^\| .*{bar}.* \| (met|MISSED) \|$", table, re.MULTILINE), bar
+
+
+def test_one_large_message_is_stored_and_measured() -> None:
+    needs("dovecot")
+    done = subprocess.run([sys.executable, "-m", "tests.bench", "large"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "one message of 50 MB" in done.stdout
+
+
+def test_an_unknown_part_is_refused() -> None:
+    done = subprocess.run([sys.executable, "-m", "tests.bench", "nothing"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no such part: nothing" in done.stderr
 
 
 def test_the_mailbox_is_seeded_and_of_the_stated_mix() -> None:

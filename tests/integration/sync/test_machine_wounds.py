@@ -46,13 +46,13 @@ def test_mail_of_a_deleted_folder_is_marked_gone(world: World) -> None:
     assert gone(world) == [False, True]
 
 
-def test_mail_of_a_folder_that_a_listing_left_out_comes_back_with_it(world: World) -> None:
-    """Without fetching anything again."""
+def test_mail_of_a_folder_that_a_listing_left_out_stays(world: World) -> None:
+    """STATUS still knows the folder: only the listing lied. Nothing is fetched again."""
     does(world, ("deliver", 2, 2, 0, 0, False))
     world.sync()
     world.account.lies.append(("list_omits", 2))
     world.sync()
-    assert gone(world) == [True]
+    assert gone(world) == [False]
     world.settle()
     assert gone(world) == [False]
     assert not any("BODY.PEEK[]" in line for line in world.network.commands)

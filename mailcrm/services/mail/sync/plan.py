@@ -92,7 +92,7 @@ def steps(cursor: Cursor, server: Server, now: datetime) -> tuple[Step, ...]:
         return (Remap(),)
     out: list[Step] = []
     end = end_of(server)
-    listing = end >= cursor.uidnext and not (server.uidnext == 0 and server.exists == cursor.known)
+    listing = end >= cursor.uidnext  # without UIDNEXT each time: an equal count proves nothing
     if listing:
         out.append(ListNew(cursor.uidnext, end))
     out += _flags(cursor, server, now)

@@ -6,7 +6,7 @@ from starlette.routing import Mount
 
 from mailcrm import routes
 from mailcrm.endpoints import api as rest
-from mailcrm.endpoints import auth, health, messages, tracking
+from mailcrm.endpoints import auth, health, messages, quarantine, tracking
 from mailcrm.endpoints.headers import SecurityHeaders
 from mailcrm.pages import deal, deals, mail, people, person, settings_people, settings_profile, settings_sync, welcome
 from mailcrm.state.bell import BellState
@@ -46,7 +46,16 @@ PAGES = {
     routes.INVITE: (welcome.invite, [WelcomeState.open_invite]),
 }
 
-api = Starlette(routes=[*auth.ROUTES, *health.routes, *messages.ROUTES, *tracking.ROUTES, Mount(rest.PREFIX, rest.app)])
+api = Starlette(
+    routes=[
+        *auth.ROUTES,
+        *health.routes,
+        *messages.ROUTES,
+        *quarantine.ROUTES,
+        *tracking.ROUTES,
+        Mount(rest.PREFIX, rest.app),
+    ]
+)
 
 app = rx.App(
     stylesheets=["tokens.css", "app.css", "pages.css"],

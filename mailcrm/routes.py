@@ -61,3 +61,13 @@ def message_body(message_id: int, *, remote: bool = False) -> str:
 def attachment(message_id: int, number: int) -> str:
     """The download of a message's attachment."""
     return f"/m/{message_id}/attachments/{number}"
+
+
+def attached_message(message_id: int, number: int) -> str:
+    """The page that shows an email attached to another one."""
+    return f"/m/{message_id}/attachments/{number}/message"
+
+
+def quarantined(item_id: int) -> str:
+    """The download of a message that could not be read."""
+    return f"/quarantine/{item_id}/raw"

@@ -11,6 +11,7 @@ from email.utils import parseaddr
 
 from sqlmodel import Session, select
 
+from mailcrm import __version__
 from mailcrm.models import (
     Attachment,
     Blob,
@@ -19,6 +20,7 @@ from mailcrm.models import (
     Message,
     MessageLocation,
     Participant,
+    Quarantined,
     Thread,
     TrackedMessage,
     User,
@@ -206,3 +208,24 @@ def _locate(session: Session, message_id: int, mailbox_id: int, role: str, uid: 
         session.add(found)
         session.flush()
     session.add(MessageLocation(folder_id=found.id or 0, uid=uid, message_id=message_id))
+
+
+def a_quarantined(
+    mailbox_id: int, raw: bytes | None = b"Subject: Odd\r\nFrom: Zoe <zoe@x.test>\r\n\r\nx", **columns: object
+) -> int:
+    """A message of the INBOX that could not be read; its bytes are kept unless `raw` is None. Its id."""
+    with transaction() as session:
+        folder = session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id, Folder.role == "inbox")).one()
+        row = Quarantined(
+            folder_id=folder.id or 0,
+            uid=next(_numbers) + 100_000,
+            blob_sha=_blob(session, raw) if raw is not None else None,
+            reason="quarantine.deeper",
+            reason_params={"most": 50},
+            version=__version__,
+        )
+        for name, value in columns.items():
+            setattr(row, name, value)
+        session.add(row)
+        session.flush()
+        return row.id or 0

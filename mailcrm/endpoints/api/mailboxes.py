@@ -1,4 +1,4 @@
-"""`/mailboxes`: connect, change, remove, sync, ledger."""
+"""`/mailboxes`: connect, change, remove, sync, verify, ledger. Their folders are in folders.py."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from fastapi import APIRouter
 from pydantic import Field, SecretStr
 
 from mailcrm.endpoints.api.common import Answer, Input, Page, RowId, Who, given, page, plain
+from mailcrm.services.mail import health as healths
 from mailcrm.services.mail import mailboxes as verbs
 from mailcrm.services.mail.providers.values import ServerSpec
-from mailcrm.services.mail.sync import ledger as ledgers
+from mailcrm.services.mail.sync import verify as verifying
 
 router = APIRouter(prefix="/mailboxes", tags=["mailboxes"])
 
@@ -53,6 +54,9 @@ class MailboxChange(Input):
     write_archive: bool | None = None
     write_delete: bool | None = None
     hide_gone: bool | None = None
+    #: How far back mail is stored, in days; null is everything. Further back fetches, less far deletes nothing.
+    history_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+    contacts_only: bool | None = None
     paused: bool | None = None
 
 
@@ -70,6 +74,9 @@ class Mailbox(Answer):
     write_archive: bool
     write_delete: bool
     hide_gone: bool
+    history_days: int | None
+    contacts_only: bool
+    sync_all: bool
     last_success_at: datetime | None
     next_try_at: datetime | None
     error: str
@@ -77,15 +84,75 @@ class Mailbox(Answer):
 
 
 class LedgerLine(Answer):
-    """What became of a folder's messages: server = stored + skipped + quarantined + pending."""
+    """What became of a folder's messages: server = stored + skipped + quarantined + pending.
 
+    `error` is a sentence, `code` its stable name, `kind` and `button` who can end it and how.
+    """
+
+    folder_id: int
     folder: str
     role: str
     server: int
     stored: int
     skipped: int
+    skipped_reasons: dict[str, int]
     quarantined: int
     pending: int
+    last_success_at: datetime | None
+    next_try_at: datetime | None
+    error: str
+    code: str
+    kind: str
+    button: str
+    verified_at: datetime | None
+    verify_mended: int
+
+
+class Trouble(Answer):
+    """What is wrong with a whole mailbox: a sentence, and the one thing that helps."""
+
+    kind: str
+    sentence: str
+    button: str
+
+
+class Verification(Answer):
+    """The comparison with the server: none, waiting, running, sound, mended or failed."""
+
+    state: str
+    done: int
+    total: int
+    checked: int
+    finished_at: datetime | None
+    findings: list[dict[str, Any]]
+    error: str
+
+
+class Health(Answer):
+    """How a mailbox's sync goes: ok, syncing, waiting, trouble, reconnect or paused; `rate` in messages a second."""
+
+    state: str
+    server: int
+    stored: int
+    skipped: int
+    quarantined: int
+    pending: int
+    rate: float | None
+    seconds_left: int | None
+    last_success_at: datetime | None
+    next_try_at: datetime | None
+    trouble: Trouble | None
+    live: str
+    watched_at: datetime | None
+    write_waiting: int
+    write_failed: int
+    verification: Verification
+
+
+class Ledger(Page[LedgerLine]):
+    """A line for each folder that is synced, and how the mailbox goes as a whole."""
+
+    health: Health
 
 
 @router.get("", response_model=Page[Mailbox])
@@ -132,10 +199,20 @@ def remove(mailbox_id: RowId, who: Who) -> None:
     verbs.remove(who, mailbox_id)
 
 
-@router.get("/{mailbox_id}/ledger", response_model=Page[LedgerLine])
+@router.get("/{mailbox_id}/ledger", response_model=Ledger)
 def ledger(mailbox_id: RowId, who: Who) -> Any:
     """What the server holds, and what became of each message."""
-    return page(ledgers.ledger(who, mailbox_id))
+    found = healths.health(who, mailbox_id)
+    whole = plain(found)
+    whole.pop("folders")
+    return page(found.folders) | {"health": whole}
+
+
+@router.post("/{mailbox_id}/verify", status_code=202, response_model=Verification)
+def verify(mailbox_id: RowId, who: Who) -> Any:
+    """Ask for a comparison with the server, message by message; the ledger's health says how it goes."""
+    verifying.request(who, mailbox_id)
+    return plain(healths.health(who, mailbox_id).verification)
 
 
 @router.post("/{mailbox_id}/sync", status_code=202, response_model=Mailbox)

@@ -83,6 +83,15 @@ def count(actor: Actor, mailbox_id: int | None = None) -> int:
         return scalar(session, statement if mailbox_id is None else statement.where(col(Mailbox.id) == mailbox_id))
 
 
+def load(actor: Actor, item_id: int) -> QuarantineView:
+    """Return one of the actor's quarantined messages; NotFound for anybody else's."""
+    with reading() as session:
+        row = _load(session, actor, item_id)
+        folder = session.get_one(Folder, row.folder_id)
+        blob = session.get(Blob, row.blob_sha) if row.blob_sha else None
+        return _view(actor, row, folder, session.get_one(Mailbox, folder.mailbox_id), blob)
+
+
 def raw(actor: Actor, item_id: int) -> bytes:
     """Return a quarantined message's bytes; NotFound for anybody else's, and where there are none."""
     with reading() as session:
@@ -136,9 +145,8 @@ def sentence(code: str, params: dict[str, Any], language: str) -> str:
 
 def _make_pending(session: Session, *which: ColumnElement[bool]) -> int:
     waiting = pick(col(Quarantined.folder_id), col(Quarantined.uid), literal(0)).where(*which)
-    made = run(session, insert(PendingUid).from_select(["folder_id", "uid", "tries"], waiting)).rowcount
-    run(session, delete(Quarantined).where(*which))
-    return max(made, 0)
+    run(session, insert(PendingUid).from_select(["folder_id", "uid", "tries"], waiting))
+    return run(session, delete(Quarantined).where(*which)).rowcount
 
 
 def _load(session: Session, actor: Actor, item_id: int) -> Quarantined:

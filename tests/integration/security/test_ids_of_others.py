@@ -20,7 +20,7 @@ from mailcrm.services.auth import users
 from mailcrm.services.crm.linking import link
 from mailcrm.services.db import transaction
 from mailcrm.services.mail.outbox import draft
-from tests.builders import a_deal, a_mailbox, a_message, a_person
+from tests.builders import a_deal, a_mailbox, a_message, a_person, a_quarantined
 from tests.integration.security.conftest import Person, Served
 from tests.integration.security.test_handlers_hostile import NETWORK, PARAMETERS, snapshot
 
@@ -28,11 +28,14 @@ CANARY = "CANARYIDOR"
 ABSENT = 987_654
 NONSENSE = ["0", "-1", str(2**63), str(10**30), "1.5", "abc", "%00", "1%0d%0aX-Evil:1", "١"]
 #: The ids of rows that belong to one user alone; CRM rows are everybody's.
-OWNED = ("thread_id", "message_id", "mailbox_id", "outbox_id", "notification_id")
+OWNED = ("thread_id", "message_id", "mailbox_id", "outbox_id", "notification_id", "quarantine_id")
 BODIES: dict[str, dict[str, Any]] = {
     "patch /threads": {"read": True, "archived": True, "visibility": "shared"},
     "patch /mailboxes": {"default_visibility": "shared", "paused": True},
     "patch /outbox": {"state": "draft"},
+    "put /mailboxes": {"everything": True},
+    "patch /mailboxes/{mailbox_id}/folders/{folder_id}": {"watched": True},
+    "post /mailboxes": {"everything": True},
 }
 
 
@@ -50,6 +53,7 @@ class World:
 def world(served: Served, aino: Person) -> World:
     with served.inside():
         box = a_mailbox(aino.actor)
+        quarantined = a_quarantined(box)
         sender = "Mika <mika@canaryidor.test>"
         message = a_message(box, sender=sender, subject=CANARY, text=CANARY, attachment=f"{CANARY}.pdf", tracked=True)
         deal = a_deal(aino.actor, "Idor deal", person=a_person(aino.actor, "Someone", "mika@canaryidor.test"))
@@ -65,7 +69,7 @@ def world(served: Served, aino: Person) -> World:
     database.close()
     ids = {
         "thread_id": message.thread_id, "message_id": message.id or 0, "mailbox_id": box, "outbox_id": note.id,
-        "notification_id": notification_id,
+        "notification_id": notification_id, "quarantine_id": quarantined,
     }  # fmt: skip
     return World(ids, found, deal.card.id, aino.actor.user_id)
 
@@ -241,8 +245,8 @@ def test_members_do_not_administer(served: Served, aino: Person) -> None:
 
 
 def _rest(served: Served, person: Person, method: str, path: str, name: str, row_id: int | str) -> tuple[int, str, str]:
-    url = path.replace(f"{{{name}}}", str(row_id)).replace("{n}", "1")
-    body = BODIES.get(f"{method} /{path.split('/')[1]}")
+    url = path.replace(f"{{{name}}}", str(row_id)).replace("{n}", "1").replace("{folder_id}", "1")
+    body = BODIES.get(f"{method} {path}") or BODIES.get(f"{method} /{path.split('/')[1]}")
     answer = served.rest(person, method.upper(), url, **({"json": body} if body else {}))
     headers = {key: value for key, value in answer.headers.items() if key not in ("date", "content-length")}
     return answer.status_code, answer.text, json.dumps(headers, sort_keys=True)

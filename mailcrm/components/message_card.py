@@ -5,13 +5,17 @@ from typing import Any
 
 import reflex as rx
 
+from mailcrm.components.arrange import message_menu
 from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import icon_button
+from mailcrm.components.event_card import event_card
 from mailcrm.components.html_frame import html_frame, remote_bar
 from mailcrm.components.icons import icon
 from mailcrm.components.tracking_mark import marks
+from mailcrm.state.files import FileRow
 from mailcrm.state.i18n import tr
-from mailcrm.state.present import FileRow, MessageRow
+from mailcrm.state.present import MessageRow
+from mailcrm.state.thread import ThreadState
 
 
 def message_card(
@@ -69,6 +73,7 @@ def _open(
                 marks(row.mark, pill=True),
                 rx.el.span(row.when, class_name="t1 dim num"),
                 icon_button("reply", tr("Reply"), on_click=on_reply("reply")),
+                message_menu(row),
                 class_name="row",
             ),
             class_name="msg-head",
@@ -81,35 +86,86 @@ def message_body(row: rx.Var[MessageRow], remote: rx.Var[bool], on_remote: Any) 
     """Return a message's body with the offer for remote images, and its files."""
     return rx.el.div(
         rx.cond(row.gone, rx.el.p(tr("Deleted in the mailbox. The linked copy stays here."), class_name="hint")),
+        rx.cond(
+            row.notice != "",
+            rx.el.p(icon("shield", size=14), row.notice, class_name="hint row gap6", data_testid="security"),
+        ),
+        rx.cond(row.event.kind != "", event_card(row.event)),
         rx.cond(row.owner != "", rx.el.p(tr("From the mailbox of {name}", name=row.owner), class_name="hint")),
         rx.cond(remote, rx.fragment(), rx.el.div(remote_bar(on_remote), class_name="remote-offer", hidden=True)),
         html_frame(rx.cond(remote, row.body_remote, row.body), tr("Email from {name}", name=row.who)),
-        rx.cond(row.files.length() > 0, rx.el.ul(rx.foreach(row.files, _file), class_name="files")),
+        rx.cond(
+            row.files.length() > 0,
+            rx.el.ul(rx.foreach(row.files, lambda file: _file(file, row.id)), class_name="files"),
+        ),
         class_name="msg-main",
     )
 
 
-def _file(row: rx.Var[FileRow]) -> rx.Component:
+def _file(row: rx.Var[FileRow], message_id: rx.Var[int]) -> rx.Component:
     return rx.el.li(
-        rx.el.a(
-            rx.el.span(icon("file-text"), class_name="file-ico"),
-            rx.el.span(
-                rx.el.span(
-                    rx.el.span(row.head, class_name="cut"),
-                    rx.el.span(row.tail, style={"flex": "none"}),
-                    class_name="row b",
-                    style={"gap": "0"},
-                    dir="auto",
-                ),
-                rx.el.span(row.size, class_name="t1 dim num"),
-                class_name="col grow",
+        rx.cond(
+            row.on_server,
+            _on_server(row, message_id),
+            rx.el.a(
+                *_file_facts(row, rx.el.span(row.size, class_name="t1 dim num")),
+                icon("download", cls="dim"),
+                href=row.href,
+                download=row.name,
+                reload_document=True,
+                class_name="file",
+                title=row.name,
+                data_testid="attachment",
             ),
-            icon("download", cls="dim"),
-            href=row.href,
-            download=row.name,
-            reload_document=True,
-            class_name="file",
-            title=row.name,
-            data_testid="attachment",
-        )
+        ),
+        rx.cond(
+            row.message != "",
+            rx.el.a(
+                tr("Read the attached email"),
+                href=row.message,
+                target="_blank",
+                rel="noopener",
+                class_name="t1 file-read",
+            ),
+            rx.fragment(),
+        ),
+    )
+
+
+def _on_server(row: rx.Var[FileRow], message_id: rx.Var[int]) -> rx.Component:
+    """Return a file that is still on the mail server: it is fetched when somebody opens it."""
+    fetching = ThreadState.fetching.contains(row.key)
+    return rx.el.button(
+        *_file_facts(
+            row,
+            rx.el.span(
+                rx.cond(fetching, tr("Fetching from the server…"), tr("{size} on the server", size=row.size)),
+                class_name="t1 dim num cut",
+                role="status",
+            ),
+        ),
+        rx.cond(fetching, icon("loader-circle", cls="spin"), icon("cloud-download", cls="dim")),
+        type="button",
+        class_name="file",
+        title=row.name,
+        aria_busy=fetching,
+        on_click=ThreadState.fetch_file(message_id, row.n),
+        data_testid="attachment",
+    )
+
+
+def _file_facts(row: rx.Var[FileRow], below: rx.Component) -> tuple[rx.Component, rx.Component]:
+    return (
+        rx.el.span(icon("file-text"), class_name="file-ico"),
+        rx.el.span(
+            rx.el.span(
+                rx.el.span(row.head, class_name="cut"),
+                rx.el.span(row.tail, style={"flex": "none"}),
+                class_name="row b",
+                style={"gap": "0"},
+                dir="auto",
+            ),
+            below,
+            class_name="col grow",
+        ),
     )

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from mailcrm.components.arrange import merge_button
 from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import button, icon_button, kbd
 from mailcrm.components.icons import icon
@@ -64,6 +65,7 @@ def _toolbar() -> rx.Component:
                     data_testid="delete",
                 ),
                 icon_button("mail", tr("Mark unread"), on_click=InboxState.unread, custom_attrs={"data-key": "u"}),
+                merge_button(),
             ),
         ),
         rx.el.span(class_name="grow"),

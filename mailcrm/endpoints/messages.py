@@ -2,7 +2,7 @@
 
 `/m/{id}/body` answers a whole document under a policy of its own (`?remote=1` lets
 https images load, `?theme=dark` follows the interface), `/m/{id}/attachments/{n}` a
-file, `/m/{id}/raw` the message as it came. Whatever a sender declares, nothing but
+file, `/m/{id}/attachments/{n}/message` an attached email to read, `/m/{id}/raw` the message as it came. Whatever a sender declares, nothing but
 raster images is shown inside the browser. Absent, foreign and malformed ids answer
 alike. Does not decide who may read: `services/mail/messages.py` does.
 """
@@ -10,8 +10,11 @@ alike. Does not decide who may read: `services/mail/messages.py` does.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from html import escape
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -19,11 +22,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mailcrm.errors import NotFound
+from mailcrm.errors import MailcrmError, NotFound, TransientError, UserError
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import sessions
-from mailcrm.services.i18n import gettext
+from mailcrm.services.i18n import gettext, long_day, sentence, zone
 from mailcrm.services.mail import messages
+from mailcrm.services.mail.parse.message import parse_message
+from mailcrm.services.mail.parse.values import ParsedMessage, UnparsableMessage
 from mailcrm.services.mail.render import Labels, RenderedBody, Theme, notice, render_body
 
 Answer = TypeVar("Answer")
@@ -92,6 +97,58 @@ async def message_attachment(request: Request) -> Response:
     return _file(content, attachment.content_type, attachment.filename, inline=inline)
 
 
+async def attached_message(request: Request) -> Response:
+    """Answer an attached email as a document: its head and its cleaned body, under the body's own policy."""
+    n = _number(request.path_params.get("n"))
+
+    def load(actor: Actor, message_id: int) -> str:
+        attachment, content = messages.load_attachment(actor, message_id, n)
+        if attachment.content_type != "message/rfc822":
+            raise NotFound
+        try:
+            parsed = parse_message(content)
+        except UnparsableMessage:
+            return notice(
+                gettext(actor.language, "This message can’t be displayed. Download it to read it in another program.")
+            )
+        body = render_body(
+            parsed.html,
+            parsed.text,
+            content_hash=hashlib.sha256(content).hexdigest(),
+            remote_images=False,
+            attachment_url=lambda _cid: None,
+            labels=_labels(actor.language),
+        )
+        return re.sub(r"(<body[^>]*>)", lambda tag: tag[0] + _head(actor, parsed), body.document, count=1)
+
+    document = await _authorised(request, load)
+    if isinstance(document, Response):
+        return document
+    return Response(document, headers=body_headers(remote=False))
+
+
+def _head(actor: Actor, parsed: ParsedMessage) -> str:
+    """The lines above an attached email: who, to whom, when, about what."""
+    people = (
+        ", ".join(f"{each.name} {each.address}".strip() for each in side[:20]) for side in (parsed.from_, parsed.to)
+    )
+    sender, to = people
+    sent = parsed.sent_at
+    when = long_day(actor.language, sent, datetime.now(UTC), zone(actor.time_zone)) if sent is not None else ""
+    lines = (
+        (gettext(actor.language, "Subject"), parsed.subject),
+        (gettext(actor.language, "From"), sender),
+        (gettext(actor.language, "To"), to),
+        (gettext(actor.language, "Sent"), when),
+        (
+            gettext(actor.language, "Attachments"),
+            ", ".join(each.filename for each in parsed.attachments if not each.inline),
+        ),
+    )
+    said = "".join(f"<div><b>{escape(label)}:</b> <bdi>{escape(text)}</bdi></div>" for label, text in lines if text)
+    return f'<div class="note">{said}</div>'
+
+
 async def message_raw(request: Request) -> Response:
     """Answer the message as it was received, for download."""
     raw = await _authorised(request, messages.load_raw)
@@ -103,6 +160,7 @@ async def message_raw(request: Request) -> Response:
 ROUTES = [
     Route("/m/{message_id}/body", message_body, methods=["GET"]),
     Route("/m/{message_id}/attachments/{n}", message_attachment, methods=["GET"]),
+    Route("/m/{message_id}/attachments/{n}/message", attached_message, methods=["GET"]),
     Route("/m/{message_id}/raw", message_raw, methods=["GET"]),
 ]
 
@@ -120,6 +178,9 @@ async def _authorised(request: Request, load: Callable[[Actor, int], Answer]) ->
             return load(actor, message_id)
         except NotFound as error:
             return _refusal(404, gettext(actor.language, str(error)))
+        except MailcrmError as error:  # what was left on the server could not be fetched
+            status = 410 if isinstance(error, UserError) else 503 if isinstance(error, TransientError) else 502
+            return _refusal(status, sentence(error, actor.language))
 
     return await asyncio.to_thread(work)
 
@@ -130,9 +191,9 @@ def _number(text: object) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
 
 
-def _refusal(status: int, sentence: str) -> Response:
+def _refusal(status: int, text: str) -> Response:
     return PlainTextResponse(
-        sentence, status, headers={**_COMMON, "Content-Security-Policy": "default-src 'none'; sandbox"}
+        text, status, headers={**_COMMON, "Content-Security-Policy": "default-src 'none'; sandbox"}
     )
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, numbers
-from babel.dates import format_date, format_time, format_timedelta
+from babel.dates import format_date, format_time, format_timedelta, get_day_names
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
@@ -198,6 +198,13 @@ def day_heading(language: str, when: datetime, now: datetime, tz: tzinfo) -> str
     if language == "ja":
         return format_date(day, "M月" if same_year else "y年M月", locale=_locale(language))
     return format_date(day, "LLLL" if same_year else "LLLL y", locale=_locale(language))
+
+
+def weekdays(language: str, codes: Sequence[str]) -> str:
+    """Return iCalendar's MO, WE as Mon, Wed."""
+    names: Mapping[int, str] = get_day_names("abbreviated", locale=_locale(language))
+    order = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+    return ", ".join(names[order.index(code)] for code in codes if code in order)
 
 
 def span(language: str, length: timedelta) -> str:

@@ -12,6 +12,8 @@ from mailcrm import routes
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.state.event_card import EventRow, event_row, notice
+from mailcrm.state.files import FileRow, file_row
 
 OPENED = (i18n.N_("Not opened yet"), i18n.N_("Opened once"), i18n.N_("Opened {n} times"))
 CLICKED = (i18n.N_("Not clicked yet"), i18n.N_("Clicked once"), i18n.N_("Clicked {n} times"))
@@ -72,17 +74,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class FileRow:
-    """An attachment."""
-
-    name: str
-    head: str
-    tail: str
-    size: str
-    href: str
-
-
-@dataclass(frozen=True)
 class MessageRow:
     """A message in the reading pane or a timeline."""
 
@@ -104,6 +95,9 @@ class MessageRow:
     private: bool
     gone: bool
     owner: str
+    notice: str
+    event: EventRow
+    own: bool
 
 
 @dataclass(frozen=True)
@@ -263,11 +257,14 @@ def message(view: Any, eyes: Eyes) -> MessageRow:
         hue=hue(name),
         body=routes.message_body(view.id),
         body_remote=routes.message_body(view.id, remote=True),
-        files=tuple(_file(view.id, each, eyes) for each in view.attachments if not each.inline),
+        files=tuple(file_row(view.id, each, eyes) for each in view.attachments if not each.inline),
         mark=mark(view.tracking, view.id, eyes),
         private=view.visibility == "private",
         gone=view.gone,
         owner="" if view.own else view.owner_name,
+        notice=notice(view, eyes),
+        event=event_row(view, eyes),
+        own=view.own,
     )
 
 
@@ -279,14 +276,6 @@ def _recipients(view: Any, eyes: Eyes) -> str:
     said += gettext(eyes.language, ", cc {names}", names=cc) if cc else ""
     said += gettext(eyes.language, ", bcc {names}", names=bcc) if bcc else ""
     return said.lstrip(", ")
-
-
-def _file(message_id: int, view: Any, eyes: Eyes) -> FileRow:
-    name = view.filename or gettext(eyes.language, "Unnamed file")
-    cut = max(len(name) - 8, 0) if len(name) > 20 else len(name)
-    return FileRow(
-        name, name[:cut], name[cut:], i18n.format_size(view.size, eyes.language), routes.attachment(message_id, view.n)
-    )
 
 
 def deal(view: Any, eyes: Eyes) -> DealRow:

@@ -7,12 +7,15 @@ import asyncio
 
 import reflex as rx
 
+from mailcrm import routes
 from mailcrm.errors import MailcrmError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.mail import threads
+from mailcrm.services.mail import absent, threads
 from mailcrm.state.coerce import as_int
 from mailcrm.state.present import MessageRow, eyes_of, message
+from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import warn
 
 
 class ThreadState(rx.State):
@@ -22,11 +25,34 @@ class ThreadState(rx.State):
     subject: str = ""
     own: bool = True
     messages: list[MessageRow] = []
+    first_id: int = 0
     last_id: int = 0
     reply_to: str = ""
     open_ids: list[int] = []
     remote_ids: list[int] = []
     failed: str = ""
+    fetching: list[str] = []  # files on their way from the mail server, as FileRow.key
+
+    @rx.event(background=True)
+    async def fetch_file(self, message_id: int, n: int):
+        """Bring a large file from the mail server, then download it."""
+        message_id, n = as_int(message_id), as_int(n)
+        key = f"{message_id}-{n}"
+        async with self:
+            actor = await actor_of(self)
+            if key in self.fetching:
+                return
+            self.fetching = [*self.fetching, key]
+        failed = ""
+        try:
+            await asyncio.to_thread(absent.fetch_attachment, actor, message_id, n)
+        except MailcrmError as error:
+            failed = i18n.sentence(error, actor.language)
+        async with self:
+            self.fetching = [each for each in self.fetching if each != key]
+            if self.id:
+                await self._show(actor, self.id)
+        yield warn(failed) if failed else rx.download(url=routes.attachment(message_id, n))
 
     @rx.event
     async def unfold(self, message_id: int):
@@ -57,7 +83,7 @@ class ThreadState(rx.State):
         self.subject = view.subject or i18n.gettext(actor.language, "(no subject)")
         if made != self.messages:
             self.messages = made
-        self.last_id = made[-1].id if made else 0
+        self.first_id, self.last_id = (made[0].id, made[-1].id) if made else (0, 0)
         others = [row.who for row in reversed(made) if not row.mine]
         self.reply_to = others[0] if others else made[-1].recipients if made else ""
         if fresh:

@@ -8,13 +8,15 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
+from pydantic import Field
 
 from mailcrm.endpoints.api.common import Answer, Cursor, Input, Limit, Page, RowId, Who, given, page, plain
-from mailcrm.errors import UserError
+from mailcrm.errors import NotFound, UserError
 from mailcrm.services.crm.linking import link as linking
 from mailcrm.services.mail import messages, single, threads
 from mailcrm.services.mail.messages import MessageContent
 from mailcrm.services.mail.render import render_body
+from mailcrm.services.mail.thread import manual
 from mailcrm.services.mail.views import LinkView, MessageView
 from mailcrm.services.tracking import report
 
@@ -72,6 +74,18 @@ class ThreadChange(Input):
     visibility: Literal["private", "shared"] | None = None
     read: bool | None = None
     archived: bool | None = None
+
+
+class Split(Input):
+    """The first message of the new conversation."""
+
+    message_id: Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class Merge(Input):
+    """The conversation that stays."""
+
+    into: Annotated[int, Field(ge=1, lt=2**63)]
 
 
 @router.get("/threads", response_model=Page[Thread])
@@ -143,6 +157,22 @@ def change_thread(thread_id: RowId, body: ThreadChange, who: Who) -> dict[str, A
 def delete_thread(thread_id: RowId, who: Who) -> None:
     """Delete a conversation of yours here."""
     threads.delete(who, thread_id)
+
+
+@router.post("/threads/{thread_id}/split")
+def split_thread(thread_id: RowId, body: Split, who: Who) -> dict[str, Any]:
+    """Let a message and those that answer it be a conversation of their own; answers the new conversation."""
+    view = threads.open_thread(who, thread_id)
+    if all(message.id != body.message_id for message in view.messages):
+        raise NotFound
+    return get_thread(manual.split_thread(who, body.message_id), who)
+
+
+@router.post("/threads/{thread_id}/merge")
+def merge_threads(thread_id: RowId, body: Merge, who: Who) -> dict[str, Any]:
+    """Move a conversation of yours into another one; answers that one."""
+    manual.merge_threads(who, thread_id, body.into)
+    return get_thread(body.into, who)
 
 
 @router.get("/threads/{thread_id}/messages", response_model=Page[Message])

@@ -1,6 +1,6 @@
 """Builds `MessageView`s of messages that were authorised before: a constant number of statements for any number.
 
-Does not authorise (access.py does) and does not read bodies.
+Does not authorise (access.py does) and does not read bodies, except for invitations (extras.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mailcrm.models import (
     User,
 )
 from mailcrm.services.access import Actor
+from mailcrm.services.mail import extras
 from mailcrm.services.mail.views import (
     AddressView,
     AttachmentView,
@@ -35,6 +36,7 @@ def build(session: Session, actor: Actor, messages: Sequence[Message]) -> list[M
     people = _participants(session, ids)
     files = _attachments(session, ids)
     tracked = tracking_of(session, ids)
+    events = extras.events_of(messages, files)
     names = _owners(session, {message.user_id for message in messages})
     return [
         MessageView(
@@ -61,6 +63,9 @@ def build(session: Session, actor: Actor, messages: Sequence[Message]) -> list[M
             tracking=tracked.get(message.id or 0),
             gone=message.gone_at is not None,
             archived=message.archived,
+            security=extras.security_of(files[message.id or 0], message.snippet),
+            event=events.get(message.id or 0, extras.NOTHING)[0],
+            event_n=events.get(message.id or 0, extras.NOTHING)[1],
         )
         for message in messages
     ]
@@ -134,13 +139,14 @@ def _attachments(session: Session, ids: list[int]) -> dict[int, list[AttachmentV
             Attachment.content_type,
             Attachment.size,
             Attachment.inline,
+            (col(Attachment.section) != "") & col(Attachment.blob_sha).is_(None),
         )
         .where(col(Attachment.message_id).in_(ids))
         .order_by(col(Attachment.message_id), col(Attachment.n))
     )
     files: dict[int, list[AttachmentView]] = defaultdict(list)
     for row in rows(session, statement):
-        files[row[0]].append(AttachmentView(*row[1:]))
+        files[row[0]].append(AttachmentView(*row[1:6], on_server=bool(row[6])))
     return files
 
 

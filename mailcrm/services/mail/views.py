@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailcrm.services.mail.parse.values import ParsedEvent
+
 
 @dataclass(frozen=True, slots=True)
 class AddressView:
@@ -25,13 +27,17 @@ class AddressView:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentView:
-    """A file of a message; `n` is its number in `/m/{id}/attachments/{n}`, `size` is in octets."""
+    """A file of a message; `n` is its number in `/m/{id}/attachments/{n}`, `size` is in octets.
+
+    `on_server`: it was left there because of its size, and is fetched when it is opened; `size` is about right then.
+    """
 
     n: int
     filename: str
     content_type: str
     size: int
     inline: bool
+    on_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,11 @@ class MessageView:
     tracking: TrackingView | None
     gone: bool
     archived: bool = False
+    #: "smime_signed", "pgp_signed" (not checked), "smime_encrypted", "pgp_encrypted" (can't be read here), else "".
+    security: str = ""
+    #: The invitation in it, and the number of the attachment that holds it.
+    event: ParsedEvent | None = None
+    event_n: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from mailcrm.state import session
 OURS = "mailcrm___state___"
 #: module.state -> its handlers. `setvar` is Reflex's own, on every state; the Gate refuses it.
 ALLOWED = {
+    "arrange.arrange_state": "ask find join merge part split",
     "bell.bell_state": "follow read_all refresh show",
     "board.board_state": "ask_lost choose_person choose_pipeline close_lost create drop drop_lost drop_won find_person lose move open_page refresh reopen set_creating start start_for win",
     "composer.composer_state": "change change_body choose_from close compose compose_here compose_to discard drop_quote more_fields open_draft reply send toggle_clicks toggle_opens toggle_visibility undo",
@@ -34,7 +35,7 @@ ALLOWED = {
     "search.search_state": "search",
     "settings.mailboxes_state": "ask_remove choose close_question load pause refresh remove share sign_in_again switch sync_now",
     "team.team_state": "ask_disable close_question disable invite load show_invite",
-    "thread.thread_state": "show_remote unfold",
+    "thread.thread_state": "fetch_file show_remote unfold",
     "welcome.welcome_state": "open_invite open_login open_setup set_language",
 }
 #: Reflex's own handlers that exist besides ours (0.10.1).

@@ -22,6 +22,7 @@ from sqlmodel import Session
 
 from mailcrm.config import config
 from mailcrm.errors import MailcrmError, NeedsReconnect, PermanentError, TransientError, UserError
+from mailcrm.models import Mailbox
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail.imap.client import ImapConnection, connect
@@ -58,7 +59,8 @@ def write_back(mailbox_id: int, should_stop: Stop | None = None) -> int:
     Failures don't raise: they are in the rows, with the time of the next try.
     """
     with reading() as session:
-        if not queue.is_due(session, mailbox_id, utcnow()):
+        mailbox = session.get(Mailbox, mailbox_id)
+        if mailbox is None or mailbox.status != "active" or not queue.is_due(session, mailbox_id, utcnow()):
             return 0
     owner = lease.new_owner()
     if not lease.acquire(mailbox_id, owner, utcnow()):

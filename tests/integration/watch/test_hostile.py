@@ -103,6 +103,10 @@ def flood(peer: Peer, _tag: str) -> None:
         peer.send(b"* OK " + b"x" * 59_993 + b"\r\n")
 
 
+def say_nothing(peer: Peer) -> None:
+    peer.sock.recv(1)
+
+
 @pytest.fixture
 def server() -> Iterator[Callable[..., Server]]:
     made: list[Server] = []
@@ -186,7 +190,7 @@ def test_servers_that_hang_keep_nobody_else_out(
 ) -> None:  # fmt: skip
     """Twenty mailboxes whose servers say nothing at all, each on a host of its own, and one that works."""
     monkeypatch.setattr(signin, "LIMITS", signin.Limits(connect=1, read=1, sign_in=1))
-    silent = MisbehavingImap(lambda peer: not peer.sock.recv(1))
+    silent = MisbehavingImap(say_nothing)
     good = server()
     with silent:
         for n in range(20):

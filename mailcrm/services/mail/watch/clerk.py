@@ -78,6 +78,7 @@ class Clerk:
                 self._duties()
             except Exception:
                 log.exception("the watcher's rows could not be read or written; it is tried again")
+                self._unread, self._due["all"] = True, 0.0
                 self._stop.wait(LOOK_S)
             if self._stop.is_set():
                 self.over = True

@@ -116,10 +116,11 @@ def test_it_serves_and_stops_without_an_orphan(serve: Callable[..., Served], num
     assert served.get("/setup") == 200
     assert served.get("/metrics") == 200
     tree = descendants(served.process.pid)
-    assert len(tree) >= 3  # web, its Granian worker, the jobs' worker
+    assert len(tree) >= 4  # web, its Granian worker, the jobs' worker, the watcher
     served.process.send_signal(number)
     assert served.process.wait(30) == 0
-    assert "worker stopped" in served.log.read_text()  # not torn down by an error of its own
+    for name in ("worker", "watcher"):
+        assert f"{name} stopped" in served.log.read_text()  # not torn down by an error of its own
     until(lambda: not alive(tree), "the end of every process")
 
 
@@ -160,6 +161,7 @@ def test_a_killed_worker_is_started_again(serve: Callable[..., Served]) -> None:
 def test_an_external_worker_is_not_started(serve: Callable[..., Served]) -> None:
     served = serve(MAILCRM_WORKER="external").ready()
     assert served.running("processes worker") == []
+    assert served.running("processes watcher") == []
 
 
 def start_fails(folder: Path, **settings: str) -> str:
@@ -225,3 +227,37 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "mailcrm.sqlite3") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     assert "newer mailcrm (9999)" in start_fails(tmp_path)
+
+
+def test_workers_started_by_hand_bring_a_watcher_of_which_one_works(
+    serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    """The second stands by, takes over when the first worker is killed, and ends with its own worker."""
+    served = serve(MAILCRM_WORKER="external").ready()
+    logs = [tmp_path / f"worker{n}.log" for n in range(2)]
+    workers: list[subprocess.Popen[bytes]] = []
+    try:
+        for log in logs:
+            with log.open("wb") as out:
+                workers.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "mailcrm", "worker"], cwd=ROOT, env=served.env, stdout=out, stderr=out
+                    )
+                )
+            until(lambda log=log: "worker started" in log.read_text(), "a worker")
+            until(
+                lambda: sum("watcher started" in each.read_text() for each in logs if each.exists()) == 1, "a watcher"
+            )
+        first, second = (0, 1) if "watcher started" in logs[0].read_text() else (1, 0)
+        assert "watcher started" not in logs[second].read_text()
+        workers[first].kill()
+        until(lambda: "watcher started" in logs[second].read_text(), "the one that stood by")
+        left = descendants(workers[second].pid)
+        assert any("processes watcher" in line for line in left.values())
+        workers[second].send_signal(signal.SIGTERM)
+        assert workers[second].wait(30) == 0
+        until(lambda: not alive(left), "the end of its watcher")
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()

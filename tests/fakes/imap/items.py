@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from email import message_from_bytes
 from email.policy import compat32
+from typing import Any
 
 from tests.fakes.imap.account import Account, Box, Mail
 from tests.fakes.imap.grammar import Bad, Literal, Token, date_out, members, name_out
@@ -111,21 +112,19 @@ def _section(account: Account, mail: Mail, item: bytes) -> bytes:
     if found[2] is not None:
         start, length = int(found[2]), int(found[3])
         value, origin = (value or b"")[start : start + length], b"<%d>" % start
-    if value is not None and (value or not kind):
-        text = b"{%d}\r\n%s" % (len(value), value)
-    else:
-        text = string(value)
+    plain = value is None or (kind and not value)
+    text = string(value) if plain else b"{%d}\r\n%s" % (len(value or b""), value)
     return b"BODY[" + section + b"]" + origin + b" " + text
 
 
 def part_of(raw: bytes, section: bytes) -> bytes | None:
     """Return the still encoded content of a part by its number ("2.1"), None where there is none."""
     mime = section.endswith(b".MIME")
-    node = message_from_bytes(raw, policy=compat32)
+    node: Any = message_from_bytes(raw, policy=compat32)
     try:
         for number in section.removesuffix(b".MIME").split(b"."):
             if node.is_multipart():
-                node = node.get_payload()[int(number) - 1]  # type: ignore[index,assignment]
+                node = node.get_payload()[int(number) - 1]
             elif int(number) != 1:
                 return None
     except (ValueError, IndexError):
@@ -139,16 +138,15 @@ def part_of(raw: bytes, section: bytes) -> bytes | None:
 def structure(raw: bytes) -> bytes:
     """Return a BODYSTRUCTURE: types, encodings and sizes; names where they have one."""
 
-    def of(node: object) -> bytes:
-        message = node
-        main, sub = message.get_content_maintype(), message.get_content_subtype()  # type: ignore[attr-defined]
-        if message.is_multipart():  # type: ignore[attr-defined]
-            return b"(" + b"".join(of(p) for p in message.get_payload()) + b" " + string(sub.upper().encode()) + b")"  # type: ignore[attr-defined]
-        payload = message.get_payload()  # type: ignore[attr-defined]
+    def of(message: Any) -> bytes:
+        main, sub = message.get_content_maintype(), message.get_content_subtype()
+        if message.is_multipart():
+            return b"(" + b"".join(of(p) for p in message.get_payload()) + b" " + string(sub.upper().encode()) + b")"
+        payload = message.get_payload()
         data = payload.encode("utf-8", "surrogateescape") if isinstance(payload, str) else b""
-        name = message.get_filename()  # type: ignore[attr-defined]
+        name = message.get_filename()
         params = b"NIL" if not name else b'("NAME" ' + string(str(name).encode()) + b")"
-        coding = str(message.get("Content-Transfer-Encoding", "7bit")).upper().encode()  # type: ignore[attr-defined]
+        coding = str(message.get("Content-Transfer-Encoding", "7bit")).upper().encode()
         out = [string(main.upper().encode()), string(sub.upper().encode()), params, b"NIL", b"NIL", string(coding)]
         out.append(b"%d" % len(data))
         if main == "text":
@@ -199,7 +197,7 @@ def matches(mail: Mail, sequence: int, keys: list[Token], last: tuple[int, int])
             return len(mail.raw) > size if name == b"LARGER" else len(mail.raw) < size
         if name in (b"SINCE", b"BEFORE", b"ON"):
             day, month, year = bytes(rest.pop(0)).decode().split("-")
-            months = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+            months: list[str] = "jan feb mar apr may jun jul aug sep oct nov dec".split()
             asked = (int(year), months.index(month.lower()) + 1, int(day))
             have = (mail.date.year, mail.date.month, mail.date.day)
             return have >= asked if name == b"SINCE" else have < asked if name == b"BEFORE" else have == asked

@@ -28,6 +28,7 @@ from tests.integration.sync.machine.world import World
 
 EXAMPLES = int(os.environ.get("MAILCRM_EXAMPLES", "2000"))
 SEED = int(os.environ.get("MAILCRM_SEED", "3"))
+SHRINK = os.environ.get("MAILCRM_SHRINK", "1") == "1"  # 0: see quickly whether it fails
 PARTS = 2  # run side by side where there are cores
 
 _command = st.one_of(st.integers(3, 14), st.integers(0, 40))
@@ -120,8 +121,8 @@ def test_passes_in_peace_converge_whatever_happened(store: Store, part: int) -> 
             deadline=None,
             database=None,
             print_blob=True,
-            phases=(Phase.generate, Phase.shrink),
-            suppress_health_check=list(HealthCheck),
+            phases=(Phase.generate, Phase.shrink) if SHRINK else (Phase.generate,),
+            suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much),
         ),
     )
     print(f"seed {SEED * PARTS + part}, {EXAMPLES // PARTS} examples:", dict(happened))

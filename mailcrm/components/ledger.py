@@ -2,15 +2,17 @@
 
 import reflex as rx
 
+from mailcrm.components.buttons import button
 from mailcrm.components.icons import icon
 from mailcrm.state.i18n import tr
-from mailcrm.state.settings import LedgerRow, MailboxesState
+from mailcrm.state.settings import MailboxesState
+from mailcrm.state.settings_health import HealthState, LedgerRow
 
 
 def ledger_table() -> rx.Component:
     """Return the table; on a narrow screen it scrolls by itself."""
     return rx.cond(
-        MailboxesState.ledger.length() > 0,
+        HealthState.ledger.length() > 0,
         rx.el.div(
             rx.el.table(
                 rx.el.thead(
@@ -25,8 +27,8 @@ def ledger_table() -> rx.Component:
                         rx.el.th(tr("Next try")),
                     )
                 ),
-                rx.el.tbody(rx.foreach(MailboxesState.ledger, _row)),
-                rx.el.tfoot(_counts(MailboxesState.total, total=True)),
+                rx.el.tbody(rx.foreach(HealthState.ledger, _row)),
+                rx.el.tfoot(_counts(HealthState.total, total=True)),
                 class_name="table ledger",
             ),
             class_name="ledger-box",
@@ -39,6 +41,22 @@ def ledger_table() -> rx.Component:
     )
 
 
+def trouble_button(act: rx.Var[str], label: rx.Var[str]) -> rx.Component:
+    """Return the one button that helps: sync now, go to the password or to what was set aside, or copy the details."""
+    return rx.match(
+        act,
+        ("password", rx.el.a(label, href="#reconnect", class_name="btn btn-soft btn-sm")),
+        ("aside", rx.el.a(label, href="#set-aside", class_name="btn btn-soft btn-sm")),
+        ("copy", button(label, size="btn-sm", on_click=HealthState.copy_details)),
+        button(
+            label,
+            size="btn-sm",
+            on_click=MailboxesState.sync_now(HealthState.mailbox_id),
+            data_testid="trouble-button",
+        ),
+    )
+
+
 def _number(label: rx.Var[str], title: rx.Var[str]) -> rx.Component:
     return rx.el.th(label, title=title, class_name="n")
 
@@ -47,10 +65,19 @@ def _row(row: rx.Var[LedgerRow]) -> rx.Component:
     return rx.fragment(
         _counts(row),
         rx.cond(
-            row.error != "",
+            (row.error != "") | (row.reasons != ""),
             rx.el.tr(
                 rx.el.td(
-                    rx.el.span(icon("triangle-alert", size=14), rx.el.span(row.error), class_name="wrong"), col_span=8
+                    rx.cond(row.reasons != "", rx.el.p(row.reasons, class_name="t1 dim")),
+                    rx.cond(
+                        row.error != "",
+                        rx.el.div(
+                            rx.el.span(icon("triangle-alert", size=14), rx.el.span(row.error), class_name="wrong grow"),
+                            trouble_button(row.act, row.label),
+                            class_name="row ledger-wrong",
+                        ),
+                    ),
+                    col_span=8,
                 ),
                 class_name="ledger-error",
             ),

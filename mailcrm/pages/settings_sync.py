@@ -7,9 +7,10 @@ from mailcrm.components.connect_form import connect_form
 from mailcrm.components.dialogs import question
 from mailcrm.components.forms import error_line, field, text_input
 from mailcrm.components.icons import icon
-from mailcrm.components.ledger import ledger_table
 from mailcrm.components.settings import option, radio_row, settings_page, switch_row, tick
 from mailcrm.components.states import bones
+from mailcrm.components.sync_folders import stored_mail, synced_folders
+from mailcrm.components.sync_health import dot, importing, sync_button, sync_health
 from mailcrm.state.connect import ConnectState
 from mailcrm.state.i18n import tr
 from mailcrm.state.settings import MailboxesState, MailboxRow
@@ -56,10 +57,14 @@ def _mailboxes() -> rx.Component:
     return rx.fragment(
         rx.el.ul(rx.foreach(MailboxesState.rows, _row), class_name="mailbox-rows"),
         rx.cond(BOX.signed_out, _sign_in_again()),
-        _sync_health(),
+        importing(),
+        synced_folders(),
+        stored_mail(),
+        _write_back(),
         _tracking(),
         _sharing(),
         _linking(),
+        sync_health(),
     )
 
 
@@ -80,7 +85,7 @@ def _row(row: rx.Var[MailboxRow]) -> rx.Component:
             aria_pressed=several & (row.id == BOX.id),
         ),
         rx.el.span(
-            _dot(row.kind),
+            dot(row.kind),
             rx.el.span(row.status, class_name="b"),
             rx.el.span(row.at, class_name="dim num"),
             class_name="row",
@@ -97,9 +102,7 @@ def _row(row: rx.Var[MailboxRow]) -> rx.Component:
                     on_click=MailboxesState.pause(row.id, False),
                     data_testid="mailbox-resume",
                 ),
-                button(
-                    tr("Sync now"), size="btn-sm", on_click=MailboxesState.sync_now(row.id), data_testid="mailbox-sync"
-                ),
+                sync_button(row.id),
             ),
             rx.dropdown_menu.root(
                 rx.dropdown_menu.trigger(icon_button("ellipsis", tr("More actions"), data_testid="mailbox-menu")),
@@ -130,17 +133,6 @@ def _row(row: rx.Var[MailboxRow]) -> rx.Component:
     )
 
 
-def _dot(kind: rx.Var[str]) -> rx.Component:
-    return rx.match(
-        kind,
-        ("ok", rx.el.span(class_name="dot dot-ok")),
-        ("syncing", icon("loader-circle", size=12, cls="spin")),
-        ("warn", rx.el.span(class_name="dot dot-warn")),
-        ("bad", rx.el.span(class_name="dot dot-bad")),
-        rx.el.span(class_name="dot dot-off"),
-    )
-
-
 def _sign_in_again() -> rx.Component:
     return option(
         tr("Sign in again"),
@@ -156,6 +148,42 @@ def _sign_in_again() -> rx.Component:
             on_submit=MailboxesState.sign_in_again,
             reset_on_submit=True,
             class_name="col gap12",
+            id="reconnect",
+        ),
+    )
+
+
+def _write_back() -> rx.Component:
+    return option(
+        tr("Archive and delete"),
+        tr("What happens in the mailbox when you tidy up here."),
+        _switch(
+            tr("Reading here marks as read there"),
+            tr("And marking as unread, too."),
+            "write_read",
+            BOX.write_read,
+            "write-read",
+        ),
+        _switch(
+            tr("Archiving here archives there"),
+            tr("Moves the email to the mailbox’s archive folder."),
+            "write_archive",
+            BOX.write_archive,
+            "write-archive",
+        ),
+        _switch(
+            tr("Deleting here deletes there"),
+            tr("Moves the email to the mailbox’s trash. Nothing is ever deleted for good."),
+            "write_delete",
+            BOX.write_delete,
+            "write-delete",
+        ),
+        _switch(
+            tr("Hide email that was deleted in the mailbox"),
+            tr("Otherwise linked email stays in histories, with a note."),
+            "hide_gone",
+            BOX.hide_gone,
+            "hide-gone",
         ),
     )
 
@@ -255,37 +283,4 @@ def _linking() -> rx.Component:
             BOX.auto_link_deals,
             "auto-link-deals",
         ),
-    )
-
-
-def _sync_health() -> rx.Component:
-    return rx.el.section(
-        rx.el.div(
-            rx.el.h3(tr("Sync ledger"), class_name="b"),
-            rx.el.p(
-                tr(
-                    "Every message on the server is stored, skipped, set aside or pending. Nothing goes missing in between."
-                ),
-                class_name="dim",
-            ),
-        ),
-        rx.cond(MailboxesState.percent >= 0, _importing()),
-        ledger_table(),
-        class_name="option option-wide",
-    )
-
-
-def _importing() -> rx.Component:
-    return rx.el.div(
-        rx.el.div(
-            rx.el.span(tr("Importing email"), class_name="b grow"),
-            rx.el.span(MailboxesState.progress, class_name="dim num"),
-            class_name="row",
-        ),
-        rx.el.progress(
-            value=MailboxesState.percent, max=100, aria_label=tr("Importing email"), class_name="import-bar"
-        ),
-        rx.el.p(tr("Newest first. You can start working now."), class_name="t1 dim"),
-        class_name="card importing",
-        data_testid="sync-progress",
     )

@@ -1,4 +1,5 @@
-"""Connected mailboxes: how each one's sync goes, its ledger, and the defaults that save as soon as they are touched.
+"""Connected mailboxes and their settings, which save as soon as they are touched. (Folders: settings_folders.py; how
+the sync goes: settings_health.py.)
 
 Connecting a new one is state/connect.py. Does not hold credentials and never sees a password, save the one field of
 signing in again, which is passed on and dropped.
@@ -13,17 +14,21 @@ import reflex as rx
 from mailcrm.errors import MailcrmError, NotFound
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.i18n import gettext, ngettext
-from mailcrm.services.mail import health, mailboxes
-from mailcrm.services.mail.sync import ledger
+from mailcrm.services.i18n import gettext
+from mailcrm.services.mail import health, mailboxes, scope
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.nav import NavState
 from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
+from mailcrm.state.settings_folders import FoldersState
+from mailcrm.state.settings_health import HealthState
 from mailcrm.state.toasts import say
 
 #: The switches of a mailbox, by the name that the service knows them by.
-SWITCHES = ("track_opens", "track_clicks", "track_notify", "auto_link_deals")
+SWITCHES = (
+    "track_opens", "track_clicks", "track_notify", "auto_link_deals", "write_read", "write_archive", "write_delete",
+    "hide_gone", "contacts_only",
+)  # fmt: skip
 STATES = {"active": "ok", "paused": "off", "needs_reconnect": "warn"}
 
 
@@ -46,23 +51,12 @@ class MailboxRow:
     track_clicks: bool = False
     track_notify: bool = False
     auto_link_deals: bool = False
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """A folder of the ledger; numbers are texts in the reader's grouping."""
-
-    key: str = ""
-    folder: str = ""
-    server: str = ""
-    stored: str = ""
-    skipped: str = ""
-    quarantined: str = ""
-    pending: str = ""
-    last: str = ""
-    next: str = ""
-    error: str = ""
-    odd: bool = False
+    write_read: bool = True
+    write_archive: bool = False
+    write_delete: bool = False
+    hide_gone: bool = False
+    contacts_only: bool = False
+    history: str = "all"
 
 
 class MailboxesState(rx.State):
@@ -72,10 +66,6 @@ class MailboxesState(rx.State):
     failed: bool = False
     rows: list[MailboxRow] = []
     chosen: MailboxRow = MailboxRow()
-    ledger: list[LedgerRow] = []
-    total: LedgerRow = LedgerRow()
-    percent: int = -1
-    progress: str = ""
     saved: str = ""
     leaving: int = 0
     leaving_address: str = ""
@@ -125,6 +115,14 @@ class MailboxesState(rx.State):
     async def share(self, mailbox_id: int, visibility: str):
         """Save the visibility of mail that arrives from now on."""
         await self._save(as_int(mailbox_id), {"default_visibility": as_text(visibility, 10)}, "sharing")
+
+    @rx.event
+    async def keep_history(self, mailbox_id: int, window: str):
+        """Save how far back email is stored: a number of days, or "all"."""
+        days = None if window == "all" else as_int(window)
+        if days not in scope.WINDOWS:
+            raise NotFound
+        await self._save(as_int(mailbox_id), {"history_days": days}, "history")
 
     @rx.event
     async def ask_remove(self, mailbox_id: int):
@@ -182,10 +180,8 @@ class MailboxesState(rx.State):
             self.chosen = next(
                 (row for row in self.rows if row.id == wanted), self.rows[0] if self.rows else MailboxRow()
             )
-            lines = await asyncio.to_thread(ledger.ledger, actor, self.chosen.id) if self.chosen.id else ()
-            self.ledger = [_line(each, eyes) for each in lines]
-            self.total = _total(lines, eyes)
-            self.percent, self.progress = _progress(status, eyes)
+            await (await self.get_state(HealthState))._fill(actor, self.chosen.id)
+            await (await self.get_state(FoldersState))._fill(actor, self.chosen.id)
             self.failed = False
         finally:
             self.loaded = True
@@ -227,31 +223,10 @@ def _row(view: Any, eyes: Eyes, *, syncing: bool) -> MailboxRow:
         track_clicks=view.track_clicks,
         track_notify=view.track_notify,
         auto_link_deals=view.auto_link_deals,
+        write_read=view.write_read,
+        write_archive=view.write_archive,
+        write_delete=view.write_delete,
+        hide_gone=view.hide_gone,
+        contacts_only=view.contacts_only,
+        history="all" if view.history_days is None else str(view.history_days),
     )
-
-
-def _progress(status: Any, eyes: Eyes) -> tuple[int, str]:
-    """Return how far a sync is, in hundredths and in words; -1 when none is under way."""
-    if status.kind != "syncing" or not status.total:
-        return -1, ""
-    done, total = i18n.number(eyes.language, status.done), i18n.number(eyes.language, status.total)
-    return 100 * status.done // status.total, gettext(eyes.language, "{done} of {total}", done=done, total=total)
-
-
-COUNTS = ("server", "stored", "skipped", "quarantined", "pending")
-
-
-def _line(view: Any, eyes: Eyes) -> LedgerRow:
-    counts = {name: i18n.number(eyes.language, getattr(view, name)) for name in COUNTS}
-    short = {
-        "last": view.last_success_at,
-        "next": view.next_try_at,
-    }
-    times = {name: i18n.short_day(eyes.language, at, eyes.now, eyes.zone) if at else "" for name, at in short.items()}
-    known = view.stored + view.skipped + view.quarantined + view.pending
-    return LedgerRow(key=view.folder, folder=view.folder, error=view.error, odd=known != view.server, **counts, **times)
-
-
-def _total(lines: Any, eyes: Eyes) -> LedgerRow:
-    sums = {name: i18n.number(eyes.language, sum(getattr(line, name) for line in lines)) for name in COUNTS}
-    return LedgerRow(folder=ngettext(eyes.language, "{n} folder", "{n} folders", len(lines)), **sums)  # pyright: ignore[reportArgumentType]

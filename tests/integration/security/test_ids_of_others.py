@@ -35,7 +35,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "patch /outbox": {"state": "draft"},
     "put /mailboxes": {"everything": True},
     "patch /mailboxes/{mailbox_id}/folders/{folder_id}": {"watched": True},
-    "post /mailboxes": {"everything": True},
+    "post /mailboxes/{mailbox_id}/folders/preview": {"everything": True},
 }
 
 

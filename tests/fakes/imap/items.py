@@ -197,7 +197,7 @@ def matches(mail: Mail, sequence: int, keys: list[Token], last: tuple[int, int])
             return len(mail.raw) > size if name == b"LARGER" else len(mail.raw) < size
         if name in (b"SINCE", b"BEFORE", b"ON"):
             day, month, year = bytes(rest.pop(0)).decode().split("-")
-            months: list[str] = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+            months: tuple[str, ...] = tuple("jan feb mar apr may jun jul aug sep oct nov dec".split())
             asked = (int(year), months.index(month.lower()) + 1, int(day))
             have = (mail.date.year, mail.date.month, mail.date.day)
             return have >= asked if name == b"SINCE" else have < asked if name == b"BEFORE" else have == asked

@@ -99,6 +99,9 @@ class Machine(RuleBasedStateMachine):
         if hasattr(self, "world"):
             self.world.settle()
             happened.update(self.world.happened)
+            happened["examples"] += 1
+            if happened["examples"] % 250 == 0:  # seen with -s: a long run tells how far it is
+                print(f"{happened['examples']} examples", flush=True)
 
 
 @pytest.fixture(scope="module")

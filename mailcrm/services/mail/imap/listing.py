@@ -44,23 +44,23 @@ class ListedFolder:
 
 
 def folders(data: Sequence[Any]) -> tuple[list[ListedFolder], bool]:
-    """Return the folders, and whether every line could be read."""
-    out: list[ListedFolder] = []
+    """Return the folders, each once however often it is listed, and whether every line could be read."""
+    out: dict[bytes, ListedFolder] = {}
     whole = True
     for line in grouped(data):
         try:
             parsed: Any = parse_response(line)
             attributes, delimiter, name = parsed[:3]
-            out.append(
-                ListedFolder(
-                    tuple(str(_octets(a), "latin-1") for a in attributes),
-                    str(_octets(delimiter), "latin-1") if delimiter is not None else None,
-                    _octets(name),
-                )
+            raw = _octets(name)
+            folder = ListedFolder(
+                tuple(str(_octets(a), "latin-1") for a in attributes),
+                str(_octets(delimiter), "latin-1") if delimiter is not None else None,
+                raw,
             )
+            out.setdefault(raw, folder)
         except MALFORMED:
             whole = False
-    return out, whole
+    return list(out.values()), whole
 
 
 def statuses(data: Sequence[Any]) -> dict[bytes, FolderStatus]:

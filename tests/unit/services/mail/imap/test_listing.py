@@ -33,6 +33,12 @@ def test_a_line_that_cannot_be_read_hides_no_other_folder() -> None:
     assert folders([None]) == ([], True)
 
 
+def test_a_folder_that_is_listed_twice_is_one() -> None:
+    """Field wound: overlapping namespaces list a folder twice; a second row of its name ended the pass."""
+    assert names(b'() "/" INBOX', b'(\\Sent) "/" Sent', b'() "/" "Sent"', b'() "/" INBOX') == [b"INBOX", b"Sent"]
+    assert folders([b'(\\Sent) "/" Sent', b'() "/" Sent'])[0][0].attributes == ("\\Sent",)
+
+
 def test_statuses_beside_the_listing() -> None:
     """RFC 5819 with CONDSTORE and OBJECTID; a folder without mod-sequences says 0; a line without counts is none."""
     assert statuses(

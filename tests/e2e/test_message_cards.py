@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,8 +91,8 @@ MAIL = {
 def page(app: App, chromium: Browser, dovecot: DovecotServer) -> Iterator[Page]:
     dovecot.add_user(ANN)
     dovecot.maildir(ANN, "Sent")
-    for raw in MAIL.values():
-        dovecot.deliver(ANN, raw)
+    for n, raw in enumerate(MAIL.values()):
+        dovecot.deliver(ANN, raw, when=datetime.now(UTC) - timedelta(minutes=60 - n))
     sink = SmtpSink()
     sink.start()
     sink.add_user(ANN, "secret")

@@ -23,7 +23,7 @@ from mailcrm.services import access
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail import blobs, store
-from mailcrm.services.mail.imap.client import MAX_MESSAGE, ImapConnection, connect
+from mailcrm.services.mail.imap.client import ImapConnection, connect
 from mailcrm.services.mail.imap.wire import Limits
 from mailcrm.services.mail.mailboxes import credentials
 from mailcrm.services.mail.parse.headers import first, header_fields, loose_base64
@@ -36,34 +36,50 @@ _WHOLE_S = 600.0  # seconds for 100 MB over a slow line
 _turns: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # a connection for each mailbox
 
 
-def fetch_attachment(actor: Actor, message_id: int, n: int) -> None:
-    """Bring an attachment here; one that is here already costs a query. Raises NotFound, UserError, server failures."""
-    if _find(actor, message_id, n)[1].blob_sha is not None:
-        return
+def fetch_attachment(actor: Actor, message_id: int, n: int) -> bytes | None:
+    """Return an attachment that was left on the server; None for one that is in the message's bytes.
+
+    The first time it is fetched and kept. Raises NotFound, UserError("attachment.gone"), the server's failures.
+    """
     message, attachment = _find(actor, message_id, n)
     if not attachment.section:
-        return
+        return None
+    content = _kept(attachment)
+    if content is not None:
+        return content
     with _turns[message.mailbox_id]:
         message, attachment = _find(actor, message_id, n)
-        if attachment.blob_sha is not None:  # whoever came first brought it
-            return
+        content = _kept(attachment)
+        if content is not None:  # whoever came first brought it
+            return content
         with _message_at(message, attachment.filename) as (connection, uid):
-            header = _header(connection, uid, message, attachment)
-            with blobs.Writer() as writer:
-                decoder = _Decoder(header)
-                for piece in connection.fetch_pieces(uid, attachment.section):
-                    writer.write(decoder.decode(piece))
-                    if writer.size > MAX_MESSAGE:
-                        break
-                writer.write(decoder.rest())
-                if not writer.size:
-                    raise UserError("attachment.gone", name=attachment.filename)
-                sha = writer.close()
+            sha, size = _stream(connection, uid, message, attachment)
     with transaction() as session:
-        store.save_blobs(session, {sha: writer.size})
+        store.save_blobs(session, {sha: size})
         row = session.exec(select(Attachment).where(Attachment.message_id == message_id, Attachment.n == n)).one()
-        row.blob_sha, row.size = sha, writer.size
+        row.blob_sha, row.size = sha, size
         session.add(row)
+    return blobs.get(sha)
+
+
+def _kept(attachment: Attachment) -> bytes | None:
+    """Return what was fetched before; None when nothing was, or when the disk lost it."""
+    try:
+        return blobs.get(attachment.blob_sha) if attachment.blob_sha is not None else None
+    except blobs.BlobLost:
+        return None
+
+
+def _stream(connection: ImapConnection, uid: int, message: Message, attachment: Attachment) -> tuple[str, int]:
+    """Bring a part into the blob store, decoded; return its name there and its size."""
+    decoder = _Decoder(_header(connection, uid, message, attachment))
+    with blobs.Writer() as writer:
+        for piece in connection.fetch_pieces(uid, attachment.section):
+            writer.write(decoder.decode(piece))
+        writer.write(decoder.rest())
+        if not writer.size:
+            raise UserError("attachment.gone", name=attachment.filename)
+        return writer.close(), writer.size
 
 
 def whole_message(actor: Actor, message_id: int) -> bytes:

@@ -42,7 +42,8 @@ def events_of(
     found: dict[int, tuple[ParsedEvent | None, int]] = {}
     for message in messages:
         calendars = [file for file in files.get(message.id or 0, ()) if _is_calendar(file)]
-        if not calendars or message.size > _MAX_MESSAGE or len(found) >= _MAX_EVENTS:
+        large = message.size > _MAX_MESSAGE and not message.partial
+        if not calendars or large or len(found) >= _MAX_EVENTS:
             continue
         try:
             parsed = parse_message(blobs.get(message.blob_sha))

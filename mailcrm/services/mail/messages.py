@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlmodel import select
-
 from mailcrm.errors import NotFound
-from mailcrm.models import Attachment, Message
+from mailcrm.models import Message
 from mailcrm.services import access
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading
@@ -70,11 +68,8 @@ def load_attachment(actor: Actor, message_id: int, n: int) -> tuple[ParsedAttach
         found = attachment_content(blobs.get(sha), n)
         if not partial:
             return found
-        absent.fetch_attachment(actor, message_id, n)
-        with reading() as session:
-            row = session.exec(select(Attachment).where(Attachment.message_id == message_id, Attachment.n == n)).first()
-            content = row.blob_sha if row is not None else None
-        return (found[0], blobs.get(content)) if content is not None else found
+        content = absent.fetch_attachment(actor, message_id, n)
+        return (found[0], content) if content is not None else found
     except (NoSuchPart, UnparsableMessage) as error:
         raise NotFound from error
     except blobs.BlobLost as error:

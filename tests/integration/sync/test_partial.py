@@ -108,6 +108,15 @@ def test_a_large_file_stays_on_the_server_until_it_is_opened(box: Box, ann: Acto
         assert "\\Seen" not in location.flags
 
 
+def test_a_fetched_file_that_the_disk_lost_is_fetched_again(box: Box, ann: Actor) -> None:
+    i = sync_one(box, with_file())
+    messages.load_attachment(ann, i, 2)
+    sha = files(i)[1].blob_sha
+    assert sha is not None
+    blobs.path_of(sha).unlink()
+    assert messages.load_attachment(ann, i, 2)[1] == FILE
+
+
 def test_the_same_message_in_two_folders_is_one(box: Box) -> None:
     """The assembled bytes depend on the message alone."""
     box.deliver(with_file())

@@ -13,7 +13,7 @@ from mailcrm.errors import NotFound
 from mailcrm.models import Attachment, Mailbox, Participant, Quarantined, Thread
 from mailcrm.services import access
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.mail import blobs, messages
+from mailcrm.services.mail import blobs, messages, packs
 from mailcrm.services.mail.sync import engine, heal, plan
 from tests.integration.sync.conftest import Box, raw
 
@@ -239,7 +239,8 @@ def test_bytes_that_were_lost_come_back_to_the_same_message(box: Box) -> None:
     box.deliver(raw(1))
     box.sync()
     (before,) = box.messages()
-    blobs.path_of(before.blob_sha).write_bytes(b"damaged")
+    for path in packs.folder().iterdir():
+        path.write_bytes(b"damaged")
     with reading() as session:
         actor = access.actor_for(session, box.user_id)
     with pytest.raises(NotFound):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mailcrm.services.mail.parse.values import ParsedMessage
@@ -100,7 +99,7 @@ def _fold(text: str) -> str:
     return _INVISIBLE.sub("", text)
 
 
-def _tokens(text: str) -> Iterable[str]:
+def _tokens(text: str) -> list[str]:
     out: list[str] = []
     for match in _WORD.finditer(text):
         run = match[1]
@@ -111,8 +110,10 @@ def _tokens(text: str) -> Iterable[str]:
     return out
 
 
-def _short(found: Iterable[str]) -> Iterable[str]:
-    return [word if len(word) <= MAX_WORD else word[:MAX_WORD] for word in found]
+def _short(found: list[str]) -> list[str]:
+    if max(map(len, found), default=0) <= MAX_WORD:
+        return found
+    return [word[:MAX_WORD] for word in found]
 
 
 def _cut(text: str, most: int) -> str:

@@ -271,7 +271,9 @@ def _save_others(session: Session, folder: Folder, outcomes: Sequence[Outcome]) 
     if skipped:
         session.connection().execute(table_of(SkippedUid).insert(), skipped)
     poison = [o for o in outcomes if isinstance(o, Poison)]
-    store.save_blobs(session, {o.sha: o.size for o in poison if o.sha})
+    store.save_blobs(
+        session, {o.sha: o.size for o in poison if o.sha}, {o.sha: o.place for o in poison if o.sha and o.place}
+    )
     if poison:
         session.connection().execute(
             table_of(Quarantined).insert(),
@@ -294,6 +296,8 @@ def _incoming(owner: store.Owner, folder: Folder, outcome: Stored) -> store.Inco
         read=outgoing or "\\Seen" in outcome.flags,
         archived=folder.role == "archive" or (folder.role == "all" and not outgoing and _is_filed(outcome.labels)),
         remote_id=outcome.remote_id,
+        place=outcome.place,
+        words=outcome.words,
     )
 
 

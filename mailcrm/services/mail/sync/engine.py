@@ -29,10 +29,11 @@ from mailcrm.models.base import utcnow
 from mailcrm.services import live
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
-from mailcrm.services.mail import quarantine, store
+from mailcrm.services.mail import blobs, quarantine, store
 from mailcrm.services.mail.imap.client import FolderStatus, ImapConnection, RemoteMeta, connect
 from mailcrm.services.mail.imap.wire import Limits
 from mailcrm.services.mail.mailboxes import Credentials, credentials
+from mailcrm.services.mail.packs import Packer
 from mailcrm.services.mail.sync import (
     apply,
     contacts,
@@ -138,6 +139,7 @@ class _Pass:
         self.limits, self.progress, self.should_stop, self.dial = limits, progress, should_stop, dial
         self.ends = time.monotonic() + budget if budget is not None else None
         self.storer = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self.packer = Packer()  # the storing thread's
         self.in_hand: Future[None] | None = None
         self.wrote = 0.0  # when what the user did was last written back
         self.scope: tuple[int | None, bool] = (None, False)  # history and "contacts only" as the slice was chosen
@@ -163,6 +165,7 @@ class _Pass:
                         break
         finally:
             self.storer.shutdown(wait=True)
+            self.packer.close()
         with reading() as session:
             self.report.pending = _pending(session, self.mailbox_id)
             lost = homes.is_any_lost(session, self.mailbox_id)
@@ -216,9 +219,7 @@ class _Pass:
     def look_at(self, connection: ImapConnection, place: _Place, status: FolderStatus | None) -> None:
         """Do the plan's steps for one folder; what is wrong with the folder alone is kept there."""
         try:
-            self.report.vanished += look.look_at(
-                connection, place.id, place.name, self.writing, self.connect, status
-            )
+            self.report.vanished += look.look_at(connection, place.id, place.name, self.writing, self.connect, status)
             self.report.folder_errors.pop(place.name, None)
         except MailcrmError as error:
             if not connection.alive or not (error.code in OF_FOLDER or isinstance(error, look.Doubtful)):
@@ -336,7 +337,10 @@ class _Pass:
 
     def store_fetched(self, place: _Place, items: list[fetch.Fetched], meta: Mapping[int, RemoteMeta]) -> None:
         """Parse and store one batch (runs in the storing thread)."""
-        self.store(place, [fetch.outcome_of(item, meta.get(item.uid)) for item in items])
+        try:
+            self.store(place, fetch.outcomes_of(items, meta, self.packer))
+        except blobs.BlobLost:  # what the store had already was swept before our rows said that we need it
+            self.store(place, fetch.outcomes_of(items, meta, self.packer))
 
     def store(self, place: _Place, outcomes: Sequence[apply.Outcome]) -> None:
         """Store a batch in one transaction; when a message spoils it, each in its own, the spoiler to quarantine."""
@@ -397,7 +401,7 @@ class _Fenced:
 
 
 def _as_poison(outcome: apply.Stored) -> apply.Poison:
-    return apply.Poison(outcome.uid, "quarantine.database", outcome.sha, outcome.size)
+    return apply.Poison(outcome.uid, "quarantine.database", outcome.sha, outcome.size, place=outcome.place)
 
 
 def _is_busy(error: DBAPIError) -> bool:

@@ -7,11 +7,14 @@ connection are raised.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from mailcrm.services.mail import blobs
 from mailcrm.services.mail.imap.client import ImapConnection, RemoteMeta, Unfetchable
+from mailcrm.services.mail.packs import Packer
 from mailcrm.services.mail.parse.message import parse_for_list
+from mailcrm.services.mail.search.text import words_of
 from mailcrm.services.mail.sync.apply import Gone, Outcome, Poison, Skipped, Stored
 from mailcrm.services.mail.sync.partial import Fetched, LargeMessage
 from mailcrm.services.mail.sync.plan import BODIES, BODY_BYTES
@@ -53,8 +56,20 @@ def batches(meta: Mapping[int, RemoteMeta], first: int | None) -> Iterator[list[
         yield batch
 
 
-def outcome_of(item: Fetched, about: RemoteMeta | None = None) -> Outcome:
-    """Put a message's bytes into the blob store and parse them. Never raises for what is in a message."""
+def outcomes_of(items: Sequence[Fetched], meta: Mapping[int, RemoteMeta], packer: Packer) -> list[Outcome]:
+    """Parse a batch and put its bytes into the blob store, durably. Never raises for what is in a message."""
+    streams: dict[str, bytes] = {}
+    done = [_outcome_of(item, meta.get(item.uid), streams) for item in items]
+    places = blobs.put_many(packer, streams)
+    return [
+        replace(outcome, place=places[outcome.sha])
+        if isinstance(outcome, (Stored, Poison)) and outcome.sha in places
+        else outcome
+        for outcome in done
+    ]
+
+
+def _outcome_of(item: Fetched, about: RemoteMeta | None, streams: dict[str, bytes]) -> Outcome:
     named = (about.remote_id, about.labels) if about is not None else (None, None)
     if isinstance(item, Unfetchable):
         if item.reason == "too_large":
@@ -64,12 +79,14 @@ def outcome_of(item: Fetched, about: RemoteMeta | None = None) -> Outcome:
         if item.parsed is None:
             return Poison(item.uid, "quarantine.broke", item.sha, item.size, {"kind": item.broke})
         return Stored(item.uid, item.flags, item.internal_date, item.sha, item.size, item.parsed, *named)
-    sha = blobs.put(item.raw)
-    size = len(item.raw)
+    sha, size = blobs.digest(item.raw), len(item.raw)
+    if sha not in streams:
+        streams[sha] = blobs.compress(item.raw)
     if not item.raw.strip():
         return Poison(item.uid, "quarantine.empty", sha, size)
     try:
         parsed = parse_for_list(item.raw)
+        words = words_of(parsed)
     except Exception as error:  # a hole in the parser: this message waits, the others go on
         return Poison(item.uid, "quarantine.broke", sha, size, {"kind": type(error).__name__})
-    return Stored(item.uid, item.flags, item.internal_date, sha, size, parsed, *named)
+    return Stored(item.uid, item.flags, item.internal_date, sha, size, parsed, *named, words)

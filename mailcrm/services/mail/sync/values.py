@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mailcrm.services.mail.packs import Place
 from mailcrm.services.mail.parse.values import ParsedMessage
+from mailcrm.services.mail.search.text import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Stored:
     parsed: ParsedMessage
     remote_id: str | None = None
     labels: tuple[str, ...] | None = None
+    words: Words | None = None  # for the search index
+    place: Place | None = None  # in a pack; None: in a file of its own, or there before
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Poison:
     sha: str | None = None
     size: int = 0
     params: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

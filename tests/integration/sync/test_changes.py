@@ -239,7 +239,7 @@ def test_changes_are_kept_in_the_order_of_their_mod_sequences(store: Store) -> N
     """A long absence, and a process that dies in the middle: the next pass goes on from the checkpoint."""
     count = 2 * plan.CHECKPOINT + 100
     world = a_world(store, CONDSTORE)
-    for n in range(count):
+    for _ in range(count):
         world.account.deliver(box(world, "INBOX"), b"\r\n", (), WHEN)
     deliver(world, "INBOX", *range(1, 21))
     world.settle()

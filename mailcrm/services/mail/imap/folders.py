@@ -1,7 +1,7 @@
 """What the folders of a mailbox are for: RFC 6154 attributes first, well-known names after. Pure.
 
 Names are matched decoded, case-folded and without the namespace prefix (providers.md section 7). Does not talk to a
-server; modified UTF-7 is decoded by IMAPClient, which keeps names it can't decode as they are.
+server; names are decoded by `names.py`, the table is in `folder_names.py`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+from mailcrm.services.mail.imap.folder_names import NAMES
 from mailcrm.services.mail.imap.listing import FolderStatus
 
-FolderRole = Literal["inbox", "sent", "drafts", "archive", "all", "junk", "trash"]
+FolderRole = Literal["inbox", "sent", "drafts", "archive", "all", "junk", "trash", "flagged"]
 
 _ATTRIBUTES: dict[str, FolderRole] = {
     "\\inbox": "inbox",
@@ -25,127 +26,21 @@ _ATTRIBUTES: dict[str, FolderRole] = {
     "\\junk": "junk",
     "\\spam": "junk",
     "\\trash": "trash",
+    "\\flagged": "flagged",
+    "\\starred": "flagged",
 }
 
-_NAMES: dict[FolderRole, tuple[str, ...]] = {
-    "sent": (
-        "sent",
-        "sent items",
-        "sent mail",
-        "sent messages",
-        "outbox sent",
-        "gesendet",
-        "gesendete elemente",
-        "gesendete objekte",
-        "envoyés",
-        "messages envoyés",
-        "éléments envoyés",
-        "enviados",
-        "elementos enviados",
-        "posta inviata",
-        "inviati",
-        "verzonden",
-        "skickat",
-        "sendt",
-        "wysłane",
-        "отправленные",
-        "gönderilmiş öğeler",
-        "送信済み",
-        "送信済みメール",
-        "送信済みアイテム",
-        "已发送",
-        "已发送邮件",
-        "寄件備份",
-        "보낸편지함",
-        "المرسلة",
-    ),
-    "drafts": (
-        "drafts",
-        "draft",
-        "entwürfe",
-        "brouillons",
-        "borradores",
-        "rascunhos",
-        "bozze",
-        "concepten",
-        "utkast",
-        "kladder",
-        "szkice",
-        "черновики",
-        "taslaklar",
-        "下書き",
-        "草稿",
-        "草稿箱",
-        "임시보관함",
-        "المسودات",
-    ),
-    "archive": (
-        "archive",
-        "archives",
-        "archiv",
-        "archivo",
-        "arquivo",
-        "archivio",
-        "archief",
-        "arkiv",
-        "архив",
-        "arşiv",
-        "アーカイブ",
-        "归档",
-        "封存",
-        "보관함",
-    ),
-    "junk": (
-        "junk",
-        "spam",
-        "junk email",
-        "junk e-mail",
-        "bulk mail",
-        "bulk",
-        "courrier indésirable",
-        "indésirables",
-        "correo no deseado",
-        "lixo eletrônico",
-        "posta indesiderata",
-        "ongewenst",
-        "skräppost",
-        "спам",
-        "gereksiz",
-        "迷惑メール",
-        "垃圾邮件",
-        "垃圾郵件",
-        "스팸메일함",
-    ),
-    "trash": (
-        "trash",
-        "deleted items",
-        "deleted messages",
-        "deleted",
-        "bin",
-        "papierkorb",
-        "gelöschte elemente",
-        "gelöschte objekte",
-        "corbeille",
-        "éléments supprimés",
-        "papelera",
-        "lixeira",
-        "cestino",
-        "prullenbak",
-        "papperskorgen",
-        "papirkurv",
-        "kosz",
-        "корзина",
-        "çöp kutusu",
-        "ゴミ箱",
-        "削除済みアイテム",
-        "已删除",
-        "垃圾桶",
-        "휴지통",
-    ),
-    "all": ("all mail", "alle nachrichten", "tous les messages", "todos", "すべてのメール"),
-}
-_ROLE_OF_NAME: dict[str, FolderRole] = {name: role for role, names in _NAMES.items() for name in names}
 _PREFIXES = ("inbox", "[gmail]", "[imap]", "[google mail]")
+
+
+def folded(name: str) -> str:
+    """Return a name as names are compared."""
+    return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+_ROLE_OF_NAME: dict[str, FolderRole] = {
+    folded(name): cast("FolderRole", role) for role, names in NAMES.items() for name in names.split(", ")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +59,7 @@ class RemoteFolder:
 
 
 def _plain_name(name: str, delimiter: str | None) -> str:
-    text = unicodedata.normalize("NFKC", name).casefold().strip()
+    text = folded(name)
     if delimiter:
         head, found, tail = text.partition(delimiter)
         if found and head in _PREFIXES:

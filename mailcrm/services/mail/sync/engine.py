@@ -156,8 +156,10 @@ class _Pass:
                     write_back_held(self.mailbox_id, self.owner, self.should_stop)  # first what the user did here
                     self.wrote = time.monotonic()
                     places = self.places()
+                    same = look.unchanged(self.mailbox_id, statuses)
                     for place in places:
-                        self.look_at(connection, place, statuses.get(place.id))
+                        if place.id not in same:
+                            self.look_at(connection, place, statuses.get(place.id))
                     contacts.answer_requests(
                         connection, self.mailbox_id, [(place.id, place.name) for place in places], self.writing
                     )
@@ -235,8 +237,11 @@ class _Pass:
     def fetch_some(self, connection: ImapConnection, places: Sequence[_Place]) -> bool:
         """Fetch up to `RELOOK` slices of pending messages; tell whether another round is due."""
         slices = 0
+        with reading() as session:
+            ids = [place.id for place in places]
+            waiting = set(session.exec(select(PendingUid.folder_id).where(col(PendingUid.folder_id).in_(ids)).distinct()))
         for place in places:
-            if place.name in self.report.folder_errors:
+            if place.name in self.report.folder_errors or place.id not in waiting:
                 continue
             while self.fetch_slice(connection, place):
                 slices += 1

@@ -8,10 +8,10 @@ folders (`survey.py`), else one STATUS.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from mailcrm.errors import TransientError
 from mailcrm.models import Folder
@@ -34,6 +34,21 @@ class Doubtful(TransientError):
     def __init__(self, reason: str, folder: str, exists: int) -> None:
         super().__init__(f"sync.doubt_{reason}", folder=folder)
         self.exists = exists
+
+
+def unchanged(mailbox_id: int, statuses: Mapping[int, FolderStatus]) -> set[int]:
+    """Return the folders of which `statuses` say that nothing is to be done; one query for all of them."""
+    now = utcnow()
+    same: set[int] = set()
+    with reading() as session:
+        sound = select(Folder).where(Folder.mailbox_id == mailbox_id, Folder.error_code == "")
+        for folder in session.exec(sound):
+            status = statuses.get(folder.id or 0)
+            if status is not None and folder.uidvalidity is not None:
+                cursor = apply.load_cursor(session, folder, trusting=True)
+                if not planning.steps(cursor, _server(status), now):
+                    same.add(folder.id or 0)
+    return same
 
 
 def look_at(

@@ -146,7 +146,8 @@ def _head(actor: Actor, parsed: ParsedMessage) -> str:
         ),
     )
     said = "".join(f"<div><b>{escape(label)}:</b> <bdi>{escape(text)}</bdi></div>" for label, text in lines if text)
-    return f'<div class="note">{said}</div>'
+    page = "body{margin:0 auto;padding:24px;max-width:820px}.note{margin-bottom:16px}"  # it is no frame: it has a page
+    return f'<style>{page}</style><div class="note">{said}</div>'
 
 
 async def message_raw(request: Request) -> Response:

@@ -27,11 +27,40 @@ _APP_PASSWORD = (
     "app password",
     "please using authorized code",
     "authorized code is incorrect",
+    "weixin token",
     "web browser",
 )
-_DISABLED = ("imap is disabled", "imap access is disabled", "not enabled for imap", "unsafe login", "logindisabled")
-_THROTTLE = ("too many", "[limit]", "[overquota]", "throttled", "rate limit", "try again later", "[inuse]")
-_OUTAGE = ("[unavailable]", "[serverbug]", "temporary", "temporarily", "internal error")
+_DISABLED = (
+    "imap is disabled",
+    "imap access is disabled",
+    "imap service is disabled",
+    "imap access disabled",
+    "not enabled for imap",
+    "unsafe login",
+    "logindisabled",
+    "[contactadmin]",
+)
+_THROTTLE = (
+    "too many",
+    "[limit]",
+    "[overquota]",
+    "throttled",
+    "rate limit",
+    "try again later",
+    "[inuse]",
+    "session expired",  # Gmail's BYE after its daily download limit (providers.md)
+)
+_OUTAGE = (
+    "[unavailable]",
+    "[serverbug]",
+    "temporary",
+    "temporarily",
+    "internal error",
+    "server busy",
+    "service unavailable",
+    "shutting down",
+)
+_NOT_CONNECTED = "authenticated but not connected"  # Microsoft, at the first command after a sign-in that failed
 _MISSING = ("[nonexistent]", "doesn't exist", "does not exist", "unknown mailbox", "no such mailbox", "[noperm]")
 _BACKOFF = re.compile(r"backoff time:?\s*(\d+)", re.IGNORECASE)  # Microsoft, in milliseconds
 _MAX_BACKOFF_S = 15 * 60.0
@@ -63,6 +92,8 @@ def of_answer(exc: BaseException, spec: ServerSpec, *, signing_in: bool, folder:
             return NeedsReconnect("imap.app_password", host=spec.host)
         if _said(text, _DISABLED):
             return PermanentError("imap.disabled", host=spec.host)
+        return NeedsReconnect("imap.wrong_password", host=spec.host)
+    if _NOT_CONNECTED in text:
         return NeedsReconnect("imap.wrong_password", host=spec.host)
     if folder is not None and _said(text, _MISSING):
         return PermanentError("imap.folder_missing", folder=folder)

@@ -18,6 +18,7 @@ from mailcrm.services.mail.parse.zones import Zone, zone_of
 _MAX_LINES = 20_000
 _MAX_TEXT = 2_000  # characters of a title or place
 _MAX_GUESTS = 200  # kept; `guests_left` counts the others
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200  # at the ends of time a change of zone overflows; nobody meets there
 _DURATION = re.compile(r"[+-]?P(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,6})S)?)?")
 _MOMENT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?(Z)?)?")
 _DAY = re.compile(r"([+-]?\d{0,2})(MO|TU|WE|TH|FR|SA|SU)")
@@ -155,6 +156,8 @@ def _moment(line: Line | None, zone: _Zones) -> tuple[datetime | None, bool, boo
     if match is None:
         return None, False, False
     year, month, day, hour, minute, second, mark = match.groups()
+    if not _FIRST_YEAR <= int(year) <= _LAST_YEAR:
+        return None, False, False
     naive = datetime(  # noqa: DTZ001  # a clock time: its zone is found below
         int(year), int(month), int(day), int(hour or 0), int(minute or 0), min(int(second or 0), 59)
     )

@@ -51,7 +51,9 @@ def there(account: Account, folder: str) -> list[str]:
         uids = program.uids(folder)
         key = b"BODY[HEADER.FIELDS (SUBJECT)]"
         found = program.client.fetch(uids, ["BODY.PEEK[HEADER.FIELDS (SUBJECT)]"]) if uids else {}
-        headers = [next(v for k, v in item.items() if k.startswith(key[:18])) for item in found.values()]
+        headers = [
+            v for item in found.values() for k, v in item.items() if k.startswith(key[:18]) and isinstance(v, bytes)
+        ]
         return sorted(header.decode().strip().removeprefix("Subject: ") for header in headers)
 
 

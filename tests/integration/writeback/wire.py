@@ -12,6 +12,8 @@ from tests.servers.proxy import RecordingProxy
 class TamperProxy(RecordingProxy):
     """`hide`: words of the CAPABILITY answer that the client shall not see. `cut_at`: (command, "before" | "after")."""
 
+    sent: bytearray
+
     def __init__(self, target: tuple[str, int], hide: tuple[str, ...] = ()) -> None:
         self.hide = hide
         self.cut_at: tuple[bytes, str] | None = None

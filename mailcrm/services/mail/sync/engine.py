@@ -152,9 +152,10 @@ class _Pass:
                 with self.writing() as session:
                     self.begin(session)
                 while True:
-                    statuses = survey.take(connection, self.mailbox_id, self.writing)
-                    write_back_held(self.mailbox_id, self.owner, self.should_stop)  # first what the user did here
+                    # First what the user did here: what the folders then say of themselves includes it.
+                    write_back_held(self.mailbox_id, self.owner, self.should_stop, dial=self.connect)
                     self.wrote = time.monotonic()
+                    statuses = survey.take(connection, self.mailbox_id, self.writing)
                     places = self.places()
                     same = look.unchanged(self.mailbox_id, statuses)
                     for place in places:

@@ -51,12 +51,14 @@ BATCH = 200  # messages in one command
 
 log = structlog.get_logger()
 Stop = Callable[[], bool]
+Dial = Callable[[], ImapConnection]
 
 
-def write_back(mailbox_id: int, should_stop: Stop | None = None) -> int:
+def write_back(mailbox_id: int, should_stop: Stop | None = None, *, dial: Dial | None = None) -> int:
     """Do what is due in a mailbox; return how many actions ended. Returns 0 at once when another worker has it.
 
-    Failures don't raise: they are in the rows, with the time of the next try.
+    Failures don't raise: they are in the rows, with the time of the next try. `dial` makes the connection in place of
+    the network.
     """
     with reading() as session:
         mailbox = session.get(Mailbox, mailbox_id)
@@ -66,23 +68,22 @@ def write_back(mailbox_id: int, should_stop: Stop | None = None) -> int:
     if not lease.acquire(mailbox_id, owner, utcnow()):
         return 0  # a pass has it, and does this between its batches
     try:
-        return write_back_held(mailbox_id, owner, should_stop)
+        with lease.heartbeat(mailbox_id, owner):
+            return write_back_held(mailbox_id, owner, should_stop, dial=dial)
     except lease.LeaseLost:
         return 0
     finally:
         settle.give_back(mailbox_id, owner)
 
 
-def write_back_held(mailbox_id: int, owner: str, should_stop: Stop | None = None) -> int:
+def write_back_held(mailbox_id: int, owner: str, should_stop: Stop | None = None, *, dial: Dial | None = None) -> int:
     """Do what is due in a mailbox whose lease the caller holds. Raises LeaseLost only."""
     with reading() as session:
         now = utcnow()
         if not (queue.is_due(session, mailbox_id, now) and settle.load(session, mailbox_id, now)):
             return 0
     try:
-        access = credentials(mailbox_id)
-        allowed = config().allow_private_hosts
-        with connect(access.imap, access.imap_password, allow_private=allowed) as connection:
+        with dial() if dial is not None else _dial_out(mailbox_id) as connection:
             return _Run(mailbox_id, owner, connection).run(should_stop)
     except MailcrmError as error:
         _put_off(mailbox_id, owner, error)
@@ -92,6 +93,11 @@ def write_back_held(mailbox_id: int, owner: str, should_stop: Stop | None = None
         log.exception("writing back broke", mailbox_id=mailbox_id)
         _put_off(mailbox_id, owner, TransientError("writeback.broke"))
     return 0
+
+
+def _dial_out(mailbox_id: int) -> ImapConnection:
+    access = credentials(mailbox_id)
+    return connect(access.imap, access.imap_password, allow_private=config().allow_private_hosts)
 
 
 def _put_off(mailbox_id: int, owner: str, error: MailcrmError) -> None:

@@ -271,7 +271,7 @@ def _move(session: Session, todo: Todo) -> None:
     if todo.source is not None:
         at = col(MessageLocation.folder_id) == todo.source.id
         # Under a new UIDVALIDITY the row still has the old UID, which the hints know.
-        uids = {*todo.hints.values()} | ({todo.uid} if todo.uid is not None else set())
+        uids = [*todo.hints.values(), *([todo.uid] if todo.uid is not None else [])]
         here = session.exec(
             select(MessageLocation).where(
                 at, MessageLocation.message_id == todo.message_id, col(MessageLocation.uid).in_(uids)

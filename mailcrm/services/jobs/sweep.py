@@ -76,7 +76,8 @@ def due_mailboxes(session: Session, now: datetime, *, starting: bool = False) ->
     else `POLL`. Paused ones and those that need their user never are, and one under lease is somebody's already.
     """
     waits = and_(col(Mailbox.next_try_at).is_not(None), col(Mailbox.next_try_at) > now)
-    asked = col(Mailbox.sync_requested_at).is_not(None)
+    # A failure's time for the next try is what the user was told: it holds, however rarely the mailbox is looked at.
+    asked = or_(col(Mailbox.sync_requested_at).is_not(None), col(Mailbox.next_try_at).is_not(None))
     watched = and_(col(Mailbox.watch) != "", col(Mailbox.watched_at) > now - TRUST)
     unseen = or_(
         col(Mailbox.last_success_at).is_(None),

@@ -40,8 +40,8 @@ def sync_mailbox(mailbox_id: int) -> None:
     """
     from mailcrm.services.mail.sync import engine, outcome
 
-    host, suspect = outcome.standing(mailbox_id)
-    turn = TURNS.enter(host, suspect=suspect)
+    standing = outcome.standing(mailbox_id)
+    turn = TURNS.enter(standing[0], suspect=standing[1]) if standing else None
     if turn is None:
         return
     try:

@@ -152,6 +152,8 @@ def test_a_watched_mailbox_is_looked_at_less_often(db: str) -> None:
     assert not due(last_success_at=now - timedelta(minutes=4), **watched)
     assert due(last_success_at=long_ago, **watched)
     assert due(last_success_at=minute, watch="idle", watched_at=now - timedelta(minutes=20))
+    assert due(last_success_at=minute, next_try_at=minute, **watched)  # what the health page says holds
+    assert not due(last_success_at=minute, next_try_at=now + timedelta(minutes=1), sync_requested_at=now, **watched)
     assert due(last_success_at=minute, watch="", watched_at=minute)
     assert due(last_success_at=minute, sync_requested_at=minute, **watched)
     office = {"imap_host": "outlook.office365.com"} | watched  # without CONDSTORE flags are seen by passes alone

@@ -111,6 +111,28 @@ def test_what_is_asked_for_in_mid_pass_is_done_right_after(box: Box, monkeypatch
     assert row(box.mailbox_id).sync_requested_at is None
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [{"next_try_at": utcnow() + timedelta(minutes=5)}, {"status": "paused"}, {"status": "needs_reconnect"}],
+)
+def test_a_push_does_not_shorten_a_back_off_or_end_a_pause(box: Box, columns: dict[str, Any]) -> None:
+    """A throttling server must not be asked again with every new message."""
+    box.deliver(raw(1))
+    with transaction() as session:
+        mailbox = session.get_one(Mailbox, box.mailbox_id)
+        for name, value in columns.items():
+            setattr(mailbox, name, value)
+        session.add(mailbox)
+    tasks.sync_mailbox(box.mailbox_id)
+    assert box.messages() == []
+    with transaction() as session:
+        mailbox = session.get_one(Mailbox, box.mailbox_id)
+        mailbox.status, mailbox.next_try_at = "active", None
+        session.add(mailbox)
+    tasks.sync_mailbox(box.mailbox_id)
+    assert len(box.messages()) == 1
+
+
 def test_a_batch_may_take_longer_than_the_lease(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow server drips a batch for minutes: nobody else may take the mailbox meanwhile."""
     monkeypatch.setattr(lease, "LEASE", timedelta(seconds=1))

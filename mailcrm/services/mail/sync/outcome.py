@@ -83,13 +83,20 @@ def finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -
             analyze()
 
 
-def standing(mailbox_id: int) -> tuple[str, bool]:
-    """Return a mailbox's host, and whether its last pass failed. Raises NotFound."""
+def standing(mailbox_id: int) -> tuple[str, bool] | None:
+    """Return a mailbox's host, and whether its last pass failed; None when it is not to be synced now.
+
+    A wake-up may be older than a failure or a pause, and a push does not shorten a back-off. Raises NotFound.
+    """
     with reading() as session:
-        found = session.exec(select(Mailbox.imap_host, Mailbox.failures).where(Mailbox.id == mailbox_id)).first()
+        columns = select(Mailbox.imap_host, Mailbox.failures, Mailbox.status, Mailbox.next_try_at)
+        found = session.exec(columns.where(Mailbox.id == mailbox_id)).first()
     if found is None:
         raise NotFound
-    return found[0], found[1] > 0
+    host, failures, status, next_try_at = found
+    if status != "active" or (next_try_at is not None and next_try_at > utcnow()):
+        return None
+    return host, failures > 0
 
 
 def is_wanted(mailbox_id: int) -> bool:

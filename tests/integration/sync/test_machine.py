@@ -91,6 +91,10 @@ class Machine(RuleBasedStateMachine):
     def folders_are_chosen(self, mask: int) -> None:
         self.world.choose(mask)
 
+    @rule(days=st.sampled_from((None, 30, 3650)), contacts=st.sampled_from((False, False, True)))
+    def less_or_more_is_wanted(self, days: int | None, contacts: bool) -> None:
+        self.world.change(history_days=days, contacts_only=contacts)
+
     @rule()
     def a_day_passes(self) -> None:
         self.world.a_day_passes()

@@ -30,6 +30,8 @@ NONSENSE = ["0", "-1", str(2**63), str(10**30), "1.5", "abc", "%00", "1%0d%0aX-E
 #: The ids of rows that belong to one user alone; CRM rows are everybody's.
 OWNED = ("thread_id", "message_id", "mailbox_id", "outbox_id", "notification_id", "quarantine_id")
 BODIES: dict[str, dict[str, Any]] = {
+    "post /threads/{thread_id}/split": {"message_id": 1},
+    "post /threads/{thread_id}/merge": {"into": 1},
     "patch /threads": {"read": True, "archived": True, "visibility": "shared"},
     "patch /mailboxes": {"default_visibility": "shared", "paused": True},
     "patch /outbox": {"state": "draft"},
@@ -152,7 +154,7 @@ def test_linking_and_deals_with_ids_of_nobody(served: Served, other: Person) -> 
             assert answer.status_code in (404, 422), (body, answer.text)
 
 
-@pytest.mark.parametrize("tail", ["body", "body?remote=1", "raw", "attachments/1", "attachments/1?inline=1"])
+@pytest.mark.parametrize("tail", ["body", "body?remote=1", "raw", "attachments/1", "attachments/1?inline=1", "attachments/1/message"])
 def test_message_routes_answer_alike(served: Served, world: World, aino: Person, other: Person, tail: str) -> None:
     """/m/…: other's, absent and impossible ids have one answer, to the byte."""
     own, absent, *rest = (

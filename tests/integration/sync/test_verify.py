@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from mailcrm.errors import NotFound
 from mailcrm.models import (
+    Blob,
     Folder,
     Mailbox,
     Message,
@@ -23,7 +24,7 @@ from mailcrm.models import (
 from mailcrm.services import access
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import sweep
-from mailcrm.services.mail import blobs, health
+from mailcrm.services.mail import blobs, health, packs
 from mailcrm.services.mail.imap.client import ImapConnection
 from mailcrm.services.mail.sync import differ, findings, lease, verify
 from mailcrm.services.rows import run
@@ -134,11 +135,17 @@ def wrong_message_id(box: Box, folder_id: int) -> None:
 
 
 def damage_blob(box: Box, folder_id: int) -> None:
-    blobs.path_of(box.messages()[1].blob_sha).write_bytes(b"damaged")
+    with transaction() as session:
+        row = session.get_one(Blob, box.messages()[1].blob_sha)
+        with packs.path_of(row.pack).open("r+b") as pack:
+            pack.seek(row.start)
+            pack.write(b"\0" * row.length)
 
 
 def lose_blob(box: Box, folder_id: int) -> None:
-    blobs.path_of(box.messages()[1].blob_sha).unlink()
+    with transaction() as session:  # as if the pack were lost: nothing lies where the row says
+        row = session.get_one(Blob, box.messages()[1].blob_sha)
+        row.pack, row.start = "", 0
 
 
 def cursor_too_far(box: Box, folder_id: int) -> None:

@@ -48,7 +48,7 @@ def mend(
     missing = _there(connection, found.missing)
     surplus = sorted(set(found.surplus) - set(_there(connection, found.surplus)))
     believed = _believed(surplus, found, name, reconnect)
-    readable = _refetch(connection, found.unreadable)
+    readable = _refetch(connection, found.unreadable, writing)
     changed = [uid for uid in found.unreadable if uid not in readable and uid not in found.wrong]
     with writing() as session:
         folder = session.get_one(Folder, folder_id)
@@ -95,7 +95,7 @@ def _believed(surplus: Sequence[int], found: Differences, name: str, reconnect: 
     return True
 
 
-def _refetch(connection: ImapConnection, unreadable: dict[int, str]) -> set[int]:
+def _refetch(connection: ImapConnection, unreadable: dict[int, str], writing: Writing) -> set[int]:
     """Put the server's bytes in the place of those that can't be read; return the UIDs that are whole again."""
     done: set[int] = set()
     if not unreadable:
@@ -104,7 +104,8 @@ def _refetch(connection: ImapConnection, unreadable: dict[int, str]) -> set[int]
     for part in fetch.batches(meta, None):
         for item in connection.fetch_raw(part, meta=meta):
             if isinstance(item, RemoteMessage) and blobs.digest(item.raw) == unreadable[item.uid]:
-                blobs.drop_damaged(unreadable[item.uid])
+                with writing() as session:
+                    blobs.drop_damaged(session, unreadable[item.uid])
                 blobs.put(item.raw)
                 done.add(item.uid)
     return done
@@ -154,6 +155,8 @@ def _fetch_again(session: Session, folder_id: int, uids: Iterable[int]) -> int:
         )
         taken += [row[0] for row in removed]
         left += [row[1] for row in removed]
+    for part in chunks(left):  # by their names they would be taken for stored again (identify.py)
+        run(session, update(Message).where(col(Message.id).in_(part)).values(remote_id=None))
     _make_pending(session, folder_id, taken)
     homes.lose(session, left)
     return len(taken)

@@ -42,15 +42,15 @@ class ArrangeState(rx.State):
         return [toast, InboxState.select(made)]
 
     @rx.event
-    async def join(self, made: int, old: int):
+    async def join(self, thread_id: int, into_id: int):
         """Undo a split."""
         actor = await actor_of(self)
         try:
-            await asyncio.to_thread(manual.merge_threads, actor, as_int(made), as_int(old))
+            await asyncio.to_thread(manual.merge_threads, actor, as_int(thread_id), as_int(into_id))
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
         await self._filled(actor)
-        return InboxState.select(as_int(old))
+        return InboxState.select(as_int(into_id))
 
     @rx.event
     async def ask(self, on: bool):
@@ -65,9 +65,9 @@ class ArrangeState(rx.State):
         await self._find(await actor_of(self), as_text(text, 100))
 
     @rx.event
-    async def merge(self, into: int):
+    async def merge(self, thread_id: int):
         """Move the open conversation into another one; offers Undo."""
-        actor, into = await actor_of(self), as_int(into)
+        actor, into = await actor_of(self), as_int(thread_id)
         here = (await self.get_state(ThreadState)).id
         self.asking = False
         try:

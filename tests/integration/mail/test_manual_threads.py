@@ -200,6 +200,7 @@ def test_nobody_else_splits_or_merges(aino: Actor, box: int) -> None:
             lambda who=other: manual.split_thread(who, b),
             lambda who=other: manual.merge_threads(who, thread_of(x), thread_of(a)),
             lambda who=other, mine=theirs: manual.merge_threads(who, thread_of(mine), thread_of(a)),
+            lambda who=other: manual.merge_threads(who, thread_of(a), thread_of(a)),
             lambda who=other, mine=theirs: manual.merge_threads(who, thread_of(a), thread_of(mine)),
             lambda who=other: manual.separate(who, manual.Merged(thread_of(a), (b,), (), ())),
         ):

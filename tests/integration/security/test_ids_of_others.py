@@ -154,7 +154,9 @@ def test_linking_and_deals_with_ids_of_nobody(served: Served, other: Person) -> 
             assert answer.status_code in (404, 422), (body, answer.text)
 
 
-@pytest.mark.parametrize("tail", ["body", "body?remote=1", "raw", "attachments/1", "attachments/1?inline=1", "attachments/1/message"])
+@pytest.mark.parametrize(
+    "tail", ["body", "body?remote=1", "raw", "attachments/1", "attachments/1?inline=1", "attachments/1/message"]
+)
 def test_message_routes_answer_alike(served: Served, world: World, aino: Person, other: Person, tail: str) -> None:
     """/m/…: other's, absent and impossible ids have one answer, to the byte."""
     own, absent, *rest = (

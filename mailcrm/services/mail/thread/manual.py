@@ -77,12 +77,12 @@ def split_thread(actor: Actor, message_id: int) -> int:
 
 def merge_threads(actor: Actor, thread_id: int, into: int) -> Merged:
     """Move a conversation into another one of the same owner; `thread_id` is gone afterwards."""
-    if thread_id == into:
-        raise UserError("thread.same")
     with transaction() as session:
         assign.lock_user(session, actor.user_id)
         for each in (thread_id, into):
             access.load(session, Thread, each, access.own_thread(actor))
+        if thread_id == into:
+            raise UserError("thread.same")
         counted = select(func.count()).where(col(Message.thread_id).in_((thread_id, into)))
         if session.exec(counted).one() > MAX_MESSAGES:
             raise UserError("thread.too_long", most=MAX_MESSAGES)

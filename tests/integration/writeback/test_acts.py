@@ -271,3 +271,19 @@ def with_port(desk: Desk, port: int) -> None:
         row = session.get_one(Mailbox, desk.mailbox_id)
         row.imap_port = port
         session.add(row)
+
+
+def test_a_move_behind_mail_that_no_sync_saw_yet_is_counted_once(desk: Desk) -> None:
+    """B01: the listing that brings the other message brings ours again; it has its place already."""
+    for n in (1, 2):
+        desk.deliver(raw(n))
+    desk.sync()
+    desk.sync()
+    desk.deliver(raw(50), "Archive")
+    threads.archive(desk.actor, desk.thread(1))
+    threads.archive(desk.actor, desk.thread(2))
+    assert desk.write() == 2
+    assert desk.sync().stored == 1
+    assert sorted(desk.locations("Archive").values()) == sorted(m.id or 0 for m in desk.messages())
+    assert len(desk.messages()) == 3
+    assert desk.ledger()["Archive"].server == 3

@@ -74,10 +74,11 @@ def main(port: int, user: str, password: str, what: str) -> None:
     import huey.consumer  # noqa: F401  # pyright: ignore[reportMissingTypeStubs]  # what a worker has loaded
 
     from mailcrm.services.crm.linking import link
-    from mailcrm.services.jobs import tasks, worker  # noqa: F401
+    from mailcrm.services.jobs import memory, tasks, worker  # noqa: F401
     from mailcrm.services.mail.sync.engine import sync_mailbox
     from mailcrm.services.mail.sync.ledger import ledger
 
+    memory.keep_small()  # as the worker does
     mailbox_id = _mailbox(port, user, password)
     before = _peak_mb()
     first: list[float] = []

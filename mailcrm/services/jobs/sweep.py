@@ -30,10 +30,12 @@ SOONEST = timedelta(minutes=3)  # and none is sooner
 QUEUED_MOST = 50  # syncs that wait in the queue; the rest stays in rows, so that a push does not wait behind a poll
 FORGET_S = 60.0
 TIDY_S = 60.0
+TIDY_STORE_S = 600.0  # between two runs of the job that frees what nothing refers to
 
 _lock = threading.Lock()
 _waiting: dict[str, float] = {}
 _tidied = 0.0
+_tidied_store = 0.0
 
 
 def sweep(*, starting: bool = False) -> int:
@@ -160,7 +162,10 @@ def _key(job: str, args: dict[str, int | str]) -> str:
 
 
 def _tidy() -> None:
-    global _tidied
+    global _tidied, _tidied_store
+    if time.monotonic() - _tidied_store > TIDY_STORE_S:
+        _tidied_store = time.monotonic()
+        _enqueue_once("tidy", {})
     if time.monotonic() - _tidied > TIDY_S:
         _tidied = time.monotonic()
         live.sweep()

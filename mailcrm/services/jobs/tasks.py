@@ -17,6 +17,7 @@ from mailcrm.services.jobs.turns import Turns
 
 SYNC_THREADS = 32  # nearly all of them wait for servers; how many work is decided by turns.py
 SYNC_BUDGET_S = 120.0  # then another mailbox has its turn; what is left is asked for again
+TIDY_BUDGET_S = 20.0  # of one run of `tidy`; what is left is its next run's
 BATCH = 50  # rows taken by one run of a quick job; what is left is found by the next sweep
 
 log = structlog.get_logger()
@@ -93,6 +94,22 @@ def sent_copy() -> None:
     outbox.store_copies(BATCH)
 
 
+def tidy() -> None:
+    """Index what waits for it, merge the words of deleted mail out of the index, free what nothing refers to."""
+    from mailcrm.services.jobs import queue
+    from mailcrm.services.mail import blob_sweep
+    from mailcrm.services.mail.search import index
+
+    ends = time.monotonic() + TIDY_BUDGET_S
+    while not stopping.is_set():
+        left = [index.index_waiting(BATCH) > 0, index.forget_deleted(), blob_sweep.sweep()]
+        if not any(left):
+            return
+        if time.monotonic() > ends:
+            queue.enqueue("tidy")
+            return
+
+
 def sweep() -> None:
     """Look for work that a lost wake-up left (also runs every few seconds in each worker)."""
     from mailcrm.services.jobs import sweep as sweeper
@@ -107,6 +124,7 @@ JOBS: dict[str, Callable[..., None]] = {
     "link_pending": link_pending,
     "deliver": deliver,
     "sent_copy": sent_copy,
+    "tidy": tidy,
     "sweep": sweep,
 }
 

@@ -29,7 +29,7 @@ from mailcrm.services.rows import chunks, pick, rows, run
 YOUNG = timedelta(hours=1)  # a row this new may belong to a draft that is being written
 FILE_AGE_S = 24 * 3600.0  # of files without a row: their transaction has ended long ago, however slow
 DEAD_SHARE = 0.5  # of a pack's bytes: then rewriting it frees more than it writes
-ROWS = 2000  # blobs looked at in one run
+ROWS = 10_000  # blobs looked at in one run
 PACKS = 4  # packs rewritten in one run: 4 × 64 MB at most
 FOLDERS = 16  # of the 256 folders of single files, looked at in one run
 

@@ -25,6 +25,7 @@ ALLOWED = (
     r"EXAMINE \S.*?( \(CONDSTORE\)| \(QRESYNC \(\d+ \d+ 1:\d+\)\))?$",
     r"STATUS \S.* \((MESSAGES|UIDNEXT|UIDVALIDITY|HIGHESTMODSEQ|MAILBOXID| )+\)$",
     r"UID SEARCH UID \d+:\d+$",
+    r"UID SEARCH \d+:\*$",
     r'UID SEARCH HEADER Message-ID "[^\r\n]*"$',
     r"UID FETCH [\d,:]+ \(FLAGS( X-GM-LABELS)?\)$",
     r"UID FETCH \d+:\d+ \(FLAGS MODSEQ( X-GM-LABELS)?\) \(CHANGEDSINCE \d+( VANISHED)?\)$",

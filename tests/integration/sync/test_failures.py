@@ -114,7 +114,10 @@ class SmallImap:
         found = self.list_answer
         if found is None:
             lo, _, hi = rest.split()[-1].partition(":")
-            found = " ".join(str(u) for u in sorted(self.messages) if int(lo) <= u <= int(hi))
+            if rest.split()[-2] == "UID":
+                found = " ".join(str(u) for u in sorted(self.messages) if int(lo) <= u <= int(hi))
+            else:  # n:* of sequence numbers
+                found = " ".join(str(u) for u in sorted(self.messages)[int(lo) - 1 :])
         peer.send(f"* SEARCH {found}\r\n{tag} OK done")
 
     def _fetch(self, peer: Peer, tag: str, rest: str) -> None:

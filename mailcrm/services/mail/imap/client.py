@@ -165,6 +165,11 @@ class ImapConnection:
             # A server answers `n:m` beyond the end with its last message (RFC 3501 §6.4.8): drop the echo.
             return sorted({uid for uid in self._wire.search_raw(f"UID {lo}:{hi}") if lo <= uid <= hi})
 
+    def list_newest(self, exists: int, count: int) -> list[int]:
+        """Return the UIDs of the last `count` messages of the open folder, which has `exists`; ascending."""
+        with self._call():
+            return sorted(set(self._wire.search_raw(f"{max(1, exists - count + 1)}:*"))) if exists else []
+
     def fetch_meta(self, uids: Iterable[int]) -> dict[int, RemoteMeta]:
         """Fetch flags, date and size; UIDs that are gone are not in the answer."""
         out: dict[int, RemoteMeta] = {}
@@ -244,29 +249,33 @@ class ImapConnection:
                 return
 
     def fetch_raw(
-        self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None
+        self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None, following: Sequence[int] = ()
     ) -> Iterator[RemoteMessage | Unfetchable]:
         """Fetch whole messages without marking them read; one batch in memory at a time is the caller's to bound.
 
         Sizes are asked first (F13), unless `meta` has them; what is too large comes as Unfetchable. A message whose
         answer can't be parsed is found by halving the batch and comes as Unfetchable too. UIDs that are gone are not
-        in the answer.
+        in the answer. `following` are those of the next call, which then waits for no round trip.
         """
         known = meta if meta is not None else self.fetch_meta(uids)
         fits = [uid for uid in uids if uid in known and known[uid].size <= MAX_MESSAGE]
         for uid in uids:
             if uid in known and known[uid].size > MAX_MESSAGE:
                 yield Unfetchable(uid, "too_large")
-        yield from self._bodies(fits, known)
+        sets = list(uidset.sets(following))
+        yield from self._bodies(fits, known, sets[0] if len(sets) == 1 else "")
 
-    def _bodies(self, uids: list[int], meta: dict[int, RemoteMeta]) -> Iterator[RemoteMessage | Unfetchable]:
-        for sequence in uidset.sets(uids):
+    def _bodies(
+        self, uids: list[int], meta: dict[int, RemoteMeta], following: str = ""
+    ) -> Iterator[RemoteMessage | Unfetchable]:
+        sequences = list(uidset.sets(uids))
+        for sequence, after in zip(sequences, [*sequences[1:], following], strict=False):
             part = uidset.parse(sequence)
             malformed = False
             answer: dict[int, bytes] = {}
             with self._call():
                 try:
-                    answer = self._wire.fetch_bodies(sequence)
+                    answer = self._wire.fetch_bodies(sequence, after)
                 except answers.MALFORMED:
                     malformed = True
             if malformed and len(part) == 1:

@@ -77,6 +77,7 @@ class _Guarded:
 
     _seen_bytes = 0
     _seen_items = 0
+    ahead = ""  # the tag of a command whose answer has not been read (Wire.fetch_bodies)
     _greeted = False
 
     def open(self, *args: Any, **kwargs: Any) -> None:
@@ -106,6 +107,10 @@ class _Guarded:
         for arg in args:
             if isinstance(arg, (str, bytes)):
                 refuse_control(name, arg)
+        if self.ahead:  # nobody wants its answer any more
+            tag, self.ahead = self.ahead, ""
+            self._command_complete("UID", tag)  # type: ignore[attr-defined]
+            self.untagged_responses.pop("FETCH", None)  # type: ignore[attr-defined]
         self._seen_bytes = self._seen_items = 0
         return super()._command(name, *args)  # type: ignore[misc]
 
@@ -182,6 +187,7 @@ class Wire(imapclient.IMAPClient):
         self._context = context or shared_context()
         self._opener = opener or self._dial
         self._hung_up = False
+        self._following = ""  # what was asked for ahead
         self.raw_socket: socket.socket | None = None
         #: What ENABLE was asked for, and what the server confirmed (RFC 5161).
         self.asked: set[str] = set()
@@ -270,15 +276,32 @@ class Wire(imapclient.IMAPClient):
         data = self._fetch_data(sequence_set, items, modifiers)
         return dict(parse_fetch_response(data, self.normalise_times, True)) if data else {}
 
-    def fetch_bodies(self, sequence_set: str) -> dict[int, bytes]:
-        """UID FETCH whole messages without marking them read; those that come back without a body are left out."""
-        data = self._fetch_data(sequence_set, ("BODY.PEEK[]",))
+    def fetch_bodies(self, sequence_set: str, following: str = "") -> dict[int, bytes]:
+        """UID FETCH whole messages without marking them read; those that come back without a body are left out.
+
+        `following` is the set that is fetched next: it is asked for before this answer is read (RFC 3501 §5.5), so
+        that no round trip lies between the two. Should something else be asked next, its answer is dropped first.
+        """
+        tag, self._imap.ahead = self._imap.ahead, ""
+        if not tag or self._following != sequence_set:
+            self._imap.ahead = tag
+            tag = self._ask_bodies(sequence_set)
+        if following:
+            self._imap.ahead, self._following = self._ask_bodies(following), following
+        typ, said = self._imap._command_complete("UID", tag)
+        typ, data = self._imap._untagged_response(typ, said, "FETCH")
+        self._checkok("fetch", typ, data)
+        data = [] if data == [None] else data
         fast = answers.bodies(data)
         if fast is not None:
             return fast
         slow = parse_fetch_response(data, self.normalise_times, True)
         found = ((uid, item.get(b"BODY[]")) for uid, item in slow.items())
         return {uid: body for uid, body in found if isinstance(body, bytes)}
+
+    def _ask_bodies(self, sequence_set: str) -> str:
+        tag: str = self._imap._command("UID", "FETCH", sequence_set, "(BODY.PEEK[])")
+        return tag
 
     def fetch_metas(self, sequence_set: str) -> dict[int, tuple[Any, Any, Any, str | None, Any]]:
         """UID FETCH (FLAGS, INTERNALDATE, RFC822.SIZE, the server's own id, Gmail's labels); None for what is not said.

@@ -112,14 +112,12 @@ def save_remote_id(session: Session, folder: Folder, remote_id: str) -> None:
 
 def save_listing(session: Session, folder: Folder, hi: int, uids: Sequence[int]) -> None:
     """Make new UIDs pending and move the cursor past `hi`, in one."""
-    brought = set(  # by a move of ours (writeback/settle.py): located, and counted, before any listing saw them
-        session.exec(
-            select(MessageLocation.uid).where(
-                MessageLocation.folder_id == folder.id, MessageLocation.uid >= min(uids, default=MAX_UID)
-            )
-        )
-    )
-    new = [uid for uid in uids if uid not in brought]
+    # Known, and counted, before any listing saw them: by a move of ours (writeback/settle.py), by `save_head`.
+    low = min(uids, default=MAX_UID)
+    known: set[int] = set()
+    for table in _TABLES:
+        known.update(session.exec(select(table.uid).where(table.folder_id == folder.id, table.uid >= low)))
+    new = [uid for uid in uids if uid not in known]
     _add_pending(session, folder, new)
     folder.uidnext = max(folder.uidnext, (max(uids, default=0) if hi == MAX_UID else hi) + 1)
     folder.server_count += len(new)
@@ -194,6 +192,12 @@ def save_remap(
     folder.server_count = len(listed)
     folder.phase = "initial"
     session.add(folder)
+
+
+def save_head(session: Session, folder: Folder, server: Server, uids: Sequence[int]) -> None:
+    """Begin a folder with its newest UIDs; the cursor stays before them, so that all are listed later."""
+    save_remap(session, folder, server, uids, {})
+    folder.uidnext = 1
 
 
 def located_messages(session: Session, folder_id: int) -> list[Located]:

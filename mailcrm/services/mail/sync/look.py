@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 
 from sqlmodel import Session, select
 
-from mailcrm.errors import TransientError
+from mailcrm.errors import MailcrmError, TransientError
 from mailcrm.models import Folder
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading
@@ -76,6 +76,28 @@ def look_at(
         cursor = _cursor(session, folder_id)
     found, told = connection.resync(name, planning.resync(cursor, _server(status)) if status and opened else None)
     return _Look(connection, folder_id, name, writing, reconnect, _server(found), told).run(cursor, found)
+
+
+def take_newest(connection: ImapConnection, folder_id: int, name: str, count: int, writing: Writing) -> bool:
+    """Make the newest UIDs of a folder that was never opened pending, if it has many more; tell whether it was done.
+
+    The cursor stays at the beginning: the listing comes later, and meets these UIDs with their rows.
+    """
+    with reading() as session:
+        if session.get_one(Folder, folder_id).uidvalidity is not None:
+            return False
+    try:
+        server = _server(connection.examine(name))
+        uids = connection.list_newest(server.exists, count) if server.exists > count else []
+    except MailcrmError:
+        if not connection.alive:
+            raise
+        return False  # the listing will say what is wrong
+    if not uids or len(uids) > 2 * count:
+        return False
+    with writing() as session:
+        apply.save_head(session, session.get_one(Folder, folder_id), server, uids)
+    return True
 
 
 def _cursor(session: Session, folder_id: int) -> Cursor:

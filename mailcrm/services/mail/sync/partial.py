@@ -50,10 +50,14 @@ class LargeMessage:
 Fetched = RemoteMessage | Unfetchable | LargeMessage
 
 
-def fetch(connection: ImapConnection, uids: Sequence[int], meta: dict[int, RemoteMeta]) -> Iterator[Fetched]:
-    """Fetch a batch: large messages each by itself, the others together."""
+def fetch(
+    connection: ImapConnection, uids: Sequence[int], meta: dict[int, RemoteMeta], following: Sequence[int] = ()
+) -> Iterator[Fetched]:
+    """Fetch a batch: large messages each by itself, the others together. `following` is the next batch."""
     large = [uid for uid in uids if uid in meta and LARGE < meta[uid].size <= MAX_MESSAGE]
-    yield from connection.fetch_raw([uid for uid in uids if uid not in large], meta=meta)
+    if large or any(uid in meta and meta[uid].size > LARGE for uid in following):
+        following = ()  # something else is asked in between
+    yield from connection.fetch_raw([uid for uid in uids if uid not in large], meta=meta, following=following)
     for uid in large:
         found = fetch_partial(connection, meta[uid]) or fetch_whole(connection, meta[uid])
         if found is not None:

@@ -1,0 +1,83 @@
+"""The newest messages of a large folder come before its listing, and nothing is lost or doubled by that."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailcrm.services.mail.imap import client
+from mailcrm.services.mail.imap.wire import Wire
+from mailcrm.services.mail.sync import apply, plan
+from mailcrm.services.mail.sync.outcome import SyncReport
+from tests.integration.sync.conftest import Box, raw
+
+
+def test_the_newest_are_stored_before_all_are_listed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 3: the newest 50 are readable at once, whatever the size of the mailbox."""
+    for n in range(1, 181):
+        box.deliver(raw(n))
+    events: list[str] = []
+    listing = apply.save_listing
+
+    def listed(*args: object) -> None:
+        events.append("listed")
+        listing(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(apply, "save_listing", listed)
+    seen: list[set[int]] = []
+
+    def progress(report: SyncReport) -> None:
+        events.append(f"stored {report.stored}")
+        seen.append(set(box.locations()))
+        box.ledger()  # adds up
+
+    report = box.sync(progress=progress)
+    assert events[:2] == [f"stored {plan.FIRST}", "listed"]
+    assert seen[0] == set(range(131, 181))
+    assert report.complete
+    assert len(box.locations()) == len(box.messages()) == 180
+    assert box.sync().stored == 0
+
+
+def test_a_pass_that_dies_after_the_head_start_is_gone_on_with(box: Box) -> None:
+    for n in range(1, 101):
+        box.deliver(raw(n))
+
+    class Died(Exception):
+        pass
+
+    def die(report: SyncReport) -> None:
+        raise Died
+
+    with pytest.raises(Exception, match="failed on our side"):
+        box.sync(progress=die)
+    assert len(box.locations()) == plan.FIRST
+    box.sync()
+    line = box.ledger()["INBOX"]
+    assert (line.server, line.stored, line.pending) == (100, 100, 0)
+
+
+def test_the_next_bodies_are_asked_for_before_the_last_are_read(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 3501 §5.5: no round trip between two batches; what is not wanted after all is dropped."""
+    for n in range(1, 31):
+        box.deliver(raw(n))
+    asked: list[str] = []
+    ask = Wire._ask_bodies
+
+    def noted(wire: Wire, sequence: str) -> str:
+        asked.append(sequence)
+        return ask(wire, sequence)
+
+    monkeypatch.setattr(Wire, "_ask_bodies", noted)
+    with client.connect(box.dovecot.spec(box.user), "secret") as connection:
+        connection.examine("INBOX")
+        meta = connection.fetch_meta(range(1, 31))
+        one = [m.uid for m in connection.fetch_raw([29, 30], meta=meta, following=[27, 28])]  # type: ignore[union-attr]
+        assert asked == ["29:30", "27:28"]
+        two = list(connection.fetch_raw([27, 28], meta=meta, following=[25, 26]))
+        assert asked == ["29:30", "27:28", "25:26"]
+        assert (one, [m.uid for m in two]) == ([30, 29], [28, 27])
+        assert [m.raw for m in two] == [raw(28), raw(27)]  # type: ignore[union-attr]
+        assert connection.list_uids(1, 5) == [1, 2, 3, 4, 5]  # drops 25:26 first
+        assert [m.uid for m in connection.fetch_raw([3], meta=meta, following=[1, 2])] == [3]
+        assert [m.uid for m in connection.fetch_raw([9, 10], meta=meta)] == [10, 9]  # not those
+        assert connection.alive

@@ -41,7 +41,7 @@ _SETTINGS = {
     "IMAP_CAPABILITY": CAPABILITY,
     "IMAP_KEYWORDS": "1",
     "IMAP_ACL": "1",
-    "IMAP_IDLE_TIMEOUT": "60",
+    "IMAP_IDLE_TIMEOUT": "1",  # seconds between two looks at the Maildir; Debian says 60
     "IMAP_MAILBOX_SANITY_CHECK": "1",
     "IMAP_USELOCKS": "1",
     "IMAP_ENHANCEDIDLE": "0",

@@ -227,6 +227,28 @@ def test_a_huge_text_is_kept_whole_and_read_as_far_as_anybody_reads(box: Box, an
     assert len(body.text) < 5 * 1024 * 1024
 
 
+def test_a_huge_log_beside_a_letter_is_a_file(box: Box, ann: Actor) -> None:
+    """As Apple Mail sends it: named, and not said to be an attachment. Without a name it is text, and comes whole."""
+    log = b"2026-11-22 00:00:00 a line of a log file\r\n" * 300_000
+    for name, partial_ in ((b'; name="server.log"', True), (b"", False)):
+        raw = HEAD.replace(b"big@", b"%d@" % partial_) + multipart(
+            b"mixed",
+            b"q",
+            part(b"text/plain", b"hi", encoding=b"7bit"),
+            part(b"text/plain" + name, log, encoding=b"7bit"),
+        )
+        box.deliver(raw)
+        box.sync()
+        message = box.messages()[-1]
+        assert message.partial == partial_
+        body = messages.load_body(ann, message.id or 0).parsed
+        assert body is not None
+        assert body.text.startswith("hi")
+        assert "mailcrm-absent" not in body.text
+        if partial_:
+            assert messages.load_attachment(ann, message.id or 0, 1)[1].strip() == log.strip()
+
+
 def test_a_structure_that_makes_no_sense_costs_only_time(box: Box, ann: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gmail, QQ and Yandex have sent broken ones (sync.md A2): the whole message comes then."""
     monkeypatch.setattr(structure, "read", lambda _answer: None)

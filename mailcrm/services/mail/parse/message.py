@@ -43,7 +43,7 @@ from mailcrm.services.mail.parse.values import (
 from mailcrm.services.mail.parse.wrapped import CALENDARS, unwrap
 
 _MAX_SUBJECT = 2000  # characters; longer ones are attacks, and columns have ends
-_MAX_TEXT_MESSAGE = 4 * 1024 * 1024  # bytes of a message without parts that are read: longer than any letter
+_MAX_TEXT_MESSAGE = 2 * 1024 * 1024  # bytes of a message without parts that are read: longer than any letter
 _MAX_QUOTE_SCAN = 200_000  # characters, security.md F15
 
 

@@ -27,7 +27,7 @@ from mailcrm.services.mail.parse.values import ParsedMessage
 
 LARGE = 10 * 1024 * 1024  # bytes: of 1,000 messages some 5 are larger; eight of them fit a worker's memory
 PART = 5 * 1024 * 1024  # bytes as transferred: an attachment above this stays on the server until it is opened
-HEAD = 5 * 1024 * 1024  # bytes of a message without parts that are kept in memory while it streams by
+HEAD = 3 * 1024 * 1024  # bytes of a message without parts that are kept in memory while it streams by
 _MAX_HEADER = 1024 * 1024  # of all headers together; a real one has 20 KB
 
 _FIELD = re.compile(rb"(?im)^content-transfer-encoding[ \t]*:.*\r?\n(?:[ \t].*\r?\n)*")
@@ -69,8 +69,9 @@ def fetch_partial(connection: ImapConnection, meta: RemoteMeta) -> LargeMessage 
     root = connection.fetch_structure(meta.uid)
     if root is None:
         return None
-    absent = [leaf for leaf in root.leaves() if _is_absent(leaf)]
-    present = [leaf for leaf in root.leaves() if not _is_absent(leaf)]
+    leaves = list(root.leaves())
+    absent = [leaf for leaf in leaves if _is_absent(leaf, first=leaf is leaves[0])]
+    present = [leaf for leaf in leaves if leaf not in absent]
     if not absent or sum(leaf.size for leaf in present) > LARGE:
         return None
     wanted = ["HEADER", *(leaf.number for leaf in present), *(f"{s.number}.MIME" for s in _below(root))]
@@ -128,8 +129,9 @@ def with_sections(raw: bytes, absent: dict[str, Section]) -> ParsedMessage | Non
     return replace(parsed, attachments=attachments)
 
 
-def _is_absent(leaf: Section) -> bool:
-    is_file = not leaf.content_type.startswith("text/") or leaf.disposition == "attachment"
+def _is_absent(leaf: Section, *, first: bool) -> bool:
+    """Whether a part is a large file. A text that turns out to be body brings the whole message (`with_sections`)."""
+    is_file = not first or not leaf.content_type.startswith("text/") or leaf.disposition == "attachment"
     return is_file and leaf.size > PART
 
 

@@ -112,13 +112,13 @@ def test_a_moved_message_is_never_seen_as_gone(store: Store, server: str) -> Non
 
 
 def test_an_id_that_means_nothing_loses_no_message(store: Store) -> None:
-    """A server that gives two messages one EMAILID: their bytes decide."""
-    world = a_world(store, MODERN, "Arbeit")
-    deliver(world, "INBOX", 1, 2)
-    box(world, "INBOX").mails[2].key = box(world, "INBOX").mails[1].key
+    """A server that gives several messages one EMAILID, or one to a message of another size: their bytes decide."""
+    world = a_world(store, MODERN, "Arbeit", "Other")
+    deliver(world, "INBOX", 1)
     world.settle()
-    deliver(world, "Arbeit", 3, 4000)  # of another size, and of the same
-    for mail in box(world, "Arbeit").mails.values():
+    deliver(world, "Arbeit", 2, 3)
+    deliver(world, "Other", 4000)
+    for mail in (*box(world, "Arbeit").mails.values(), *box(world, "Other").mails.values()):
         mail.key = box(world, "INBOX").mails[1].key
     world.settle()
     assert len(messages(world)) == 4

@@ -6,7 +6,7 @@
 
 A pass for a new message is over before it needs a slot, so neither first syncs of large mailboxes nor servers that
 hang delay it: those hold a thread each and nothing else. Mailboxes whose server hung last time share half of the
-threads, and one host's silent passes are `PER_HOST` at most. Knows no database and starts nothing.
+threads, and passes whose server has not answered at all are `PER_HOST` at most for one host. Knows no database and starts nothing.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ FREE_S = 3.0
 SLICE_S = 10.0
 SILENT_S = 4.0
 WAIT_MOST_S = 20.0  # a server ends a connection that says nothing for minutes
-PER_HOST = 4
+PER_HOST = 8
 
 
 class Turn:
     """One running pass."""
 
-    __slots__ = ("_turns", "held_since", "host", "seen", "since", "suspect")
+    __slots__ = ("_turns", "answered", "held_since", "host", "seen", "since", "suspect")
 
     def __init__(self, turns: Turns, host: str, suspect: bool, now: float) -> None:
         self._turns, self.host, self.suspect = turns, host, suspect
         self.since = self.seen = now
+        self.answered = False  # its server did something for it
         self.held_since: float | None = None
 
     def is_over(self) -> bool:
@@ -57,7 +58,9 @@ class Turns:
         """Begin a pass; None when its like have enough threads: it is asked for again later."""
         with self._changed:
             now = self._clock()
-            silent = sum(turn.host == host and now - turn.seen > SILENT_S for turn in self._running)
+            silent = sum(
+                turn.host == host and not turn.answered and now - turn.since > SILENT_S for turn in self._running
+            )
             suspects = sum(turn.suspect for turn in self._running)
             if silent >= PER_HOST or (suspect and suspects >= self._threads // 2):
                 return None
@@ -74,7 +77,7 @@ class Turns:
     def _is_over(self, turn: Turn) -> bool:
         with self._changed:
             now = turn.seen = self._clock()
-            turn.suspect = False  # its server works
+            turn.suspect, turn.answered = False, True
             if self.closed:
                 return True
             if turn.held_since is not None:

@@ -78,12 +78,17 @@ def test_a_server_that_hangs_in_mid_sync_holds_its_thread_and_no_slot(clock: Clo
 
 
 def test_one_hosts_silent_passes_are_few_and_suspects_get_half(clock: Clock) -> None:
-    some = Turns(8, clock)
+    some = Turns(32, clock)
     for _ in range(PER_HOST):
         enter(some, "dead.test")
     assert some.enter("dead.test", suspect=False) is not None  # nobody knows yet that it hangs
     clock.now += SILENT_S + 1
     assert some.enter("dead.test", suspect=False) is None
+    slow = Turns(32, clock)
+    for turn in [enter(slow, "slow.test") for _ in range(PER_HOST)]:
+        turn.is_over()
+    clock.now += 60
+    assert slow.enter("slow.test", suspect=False) is not None  # large batches over a slow line are no silence
     other = Turns(8, clock)
     suspects = [enter(other, f"{n}.test", suspect=True) for n in range(4)]
     assert other.enter("x.test", suspect=True) is None

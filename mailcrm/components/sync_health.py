@@ -169,7 +169,7 @@ def _item(item: rx.Var[SetAside]) -> rx.Component:
                 icon("download", size=14),
                 tr("Source"),
                 href=item.raw_url,
-                download=True,
+                download=item.raw_name,
                 class_name="btn btn-soft btn-sm",
                 data_testid="quarantine-raw",
             ),

@@ -6,6 +6,7 @@ signing in again, which is passed on and dropped.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ SWITCHES = (
     "track_opens", "track_clicks", "track_notify", "auto_link_deals", "write_read", "write_archive", "write_delete",
     "hide_gone", "contacts_only",
 )  # fmt: skip
+LEAST_S = 1.0  # seconds between two refreshes by hints: a ledger of a large mailbox costs tens of milliseconds
 STATES = {"active": "ok", "paused": "off", "needs_reconnect": "warn"}
 
 
@@ -70,6 +72,8 @@ class MailboxesState(rx.State):
     leaving: int = 0
     leaving_address: str = ""
     wrong: str = ""
+    _filled_at: float = 0.0
+    _soon: bool = False
 
     @rx.event
     async def load(self):
@@ -79,8 +83,22 @@ class MailboxesState(rx.State):
 
     @rx.event
     async def refresh(self):
-        """Show again what changed by itself."""
-        await self._fill(await actor_of(self))
+        """Show again what changed by itself; while a sync runs that is every batch, so at most once a second."""
+        actor = await actor_of(self)
+        if time.monotonic() - self._filled_at >= LEAST_S:
+            await self._fill(actor)
+        elif not self._soon:
+            self._soon = True
+            return MailboxesState.refresh_soon
+        return None
+
+    @rx.event(background=True)
+    async def refresh_soon(self):
+        """Show the last of several changes that came close together."""
+        await asyncio.sleep(LEAST_S)
+        async with self:
+            self._soon = False
+            await self._fill(await actor_of(self))
 
     @rx.event
     async def choose(self, mailbox_id: int):
@@ -184,7 +202,7 @@ class MailboxesState(rx.State):
             await (await self.get_state(FoldersState))._fill(actor, self.chosen.id)
             self.failed = False
         finally:
-            self.loaded = True
+            self.loaded, self._filled_at = True, time.monotonic()
 
 
 def _row(view: Any, eyes: Eyes, *, syncing: bool) -> MailboxRow:

@@ -80,6 +80,7 @@ class SetAside:
     at: str
     size: str
     raw_url: str
+    raw_name: str
 
 
 class HealthState(rx.State):
@@ -261,6 +262,7 @@ def _aside(view: quarantine.QuarantineView, eyes: Eyes) -> SetAside:
         at=_at(view.tried_at, eyes),
         size=i18n.format_size(view.size, eyes.language) if view.size is not None else "",
         raw_url=routes.quarantined(view.id) if view.size is not None else "",
+        raw_name=f"quarantined-{view.id}.txt",
     )
 
 

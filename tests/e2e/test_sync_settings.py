@@ -87,7 +87,7 @@ def full_page(page: Page, name: str) -> None:
         page.set_viewport_size(size)
 
 
-def test_the_health_section_says_it_all(page: Page) -> None:
+def test_the_health_section_says_it_all(page: Page, app: App) -> None:
     """M31: the ledger adds up; what could not be read is listed with its reason and its source."""
     inbox = page.get_by_test_id("sync-ledger").locator('tr[data-folder="INBOX"]')
     expect(inbox).to_have_attribute("data-odd", "false")
@@ -95,11 +95,13 @@ def test_the_health_section_says_it_all(page: Page) -> None:
     expect(inbox.locator("td").nth(4)).to_have_text("1")
     item = page.get_by_test_id("quarantine-item")
     expect(item).to_contain_text("The server sent an empty email.")
+    full_page(page, "settings-sync-full")
+    assert not violations(page)
+    raw = page.request.get(app.url + (item.get_by_test_id("quarantine-raw").get_attribute("href") or ""))
+    assert (raw.status, raw.body()) == (200, b"\r\n")
     with page.expect_download() as download:
         item.get_by_test_id("quarantine-raw").click()
     assert download.value.suggested_filename.endswith(".txt")
-    full_page(page, "settings-sync-full")
-    assert not violations(page)
 
 
 def test_verify_finds_nothing_then_mends_what_is_damaged(page: Page, app: App) -> None:

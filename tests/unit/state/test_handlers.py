@@ -33,7 +33,7 @@ ALLOWED = {
     "person.person_state": "ask_consent delete edit more open_page refresh restore save set_consent show_remote unfold",
     "profile.profile_state": "change load",
     "search.search_state": "search",
-    "settings.mailboxes_state": "ask_remove choose close_question keep_history load pause refresh remove share sign_in_again switch sync_now",
+    "settings.mailboxes_state": "ask_remove choose close_question keep_history load pause refresh refresh_soon remove share sign_in_again switch sync_now",
     "settings_folders.folders_state": "cancel confirm sync_all tick watch",
     "settings_health.health_state": "copy_details retry verify",
     "team.team_state": "ask_disable close_question disable invite load show_invite",

@@ -6,7 +6,8 @@
 
 A pass for a new message is over before it needs a slot, so neither first syncs of large mailboxes nor servers that
 hang delay it: those hold a thread each and nothing else. Mailboxes whose server hung last time share half of the
-threads, and passes whose server has not answered at all are `PER_HOST` at most for one host. Knows no database and starts nothing.
+threads, and passes whose server has not answered at all are `PER_HOST` at most for one host. Knows no database and
+starts nothing.
 """
 
 from __future__ import annotations

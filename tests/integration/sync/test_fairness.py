@@ -64,7 +64,7 @@ def test_servers_that_hang_delay_nobody(
     monkeypatch.setattr(tasks, "TURNS", Turns(tasks.SYNC_THREADS))
     with MisbehavingImap(script) as dead:
         hanging = [connect(dovecot, ServerSpec("localhost", dead.port, "none", "")) for _ in range(HANGING)]
-        good = connect(dovecot)
+        good = connect(dovecot, ServerSpec("127.0.0.1", dovecot.plain_port, "none", ""))
         good.deliver(raw(1))
         lane = Lane("sync", tasks.SYNC_THREADS, tasks.run)
         for box in [*hanging, good]:

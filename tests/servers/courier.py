@@ -205,14 +205,15 @@ class CourierServer:
             "IMAPLOGINTAG": tag,
             "HOME": str(home),
         }
-        identity = {"user": self._who.pw_uid, "group": self._who.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
+        root = os.getuid() == 0
         sock.settimeout(None)  # a time-out makes the descriptor non-blocking, which imapd does not expect
         with self._lock:
             if self._stopped:
                 return None
             process = subprocess.Popen(
-                [PROGRAM, "Maildir"], stdin=sock, stdout=sock, stderr=subprocess.DEVNULL,
-                env=environment, cwd=home, **identity,
+                [PROGRAM, "Maildir"], stdin=sock.fileno(), stdout=sock.fileno(), stderr=subprocess.DEVNULL,
+                env=environment, cwd=home, user=self._who.pw_uid if root else None,
+                group=self._who.pw_gid if root else None, extra_groups=[] if root else None,
             )  # fmt: skip
             self._processes.add(process)
         return process

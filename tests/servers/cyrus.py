@@ -106,15 +106,18 @@ class CyrusServer:
         self._check_logins()
         environment = {**os.environ, "LD_LIBRARY_PATH": packages.libraries("cyrus"), "CYRUS_USER": self._user}
         log = (self.home / "log").open("wb")
-        self._process = subprocess.Popen(
+        root = os.getuid() == 0
+        process = subprocess.Popen(
             [PROGRAM, "-D", "-C", self.home / "imapd.conf", "-M", self.home / "cyrus.conf", "-p", self.home / "pid"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True,
-            cwd=self.home, **({"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}),
+            cwd=self.home, user=who.pw_uid if root else None, group=who.pw_gid if root else None,
+            extra_groups=[] if root else None,
         )  # fmt: skip
+        self._process = process
         log.close()
         deadline = time.monotonic() + 20
         while not is_open(self.plain_port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"Cyrus did not start: {(self.home / 'log').read_text()}")
             time.sleep(0.05)
 

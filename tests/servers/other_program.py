@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from imapclient import IMAPClient
 
@@ -93,7 +93,7 @@ class OtherProgram:
     def flags(self, folder: str = "INBOX") -> dict[int, frozenset[str]]:
         """Return each message's flags, `\\Recent` too, without changing them."""
         self.client.select_folder(self.name(folder), readonly=True)
-        found = self.client.get_flags(self.client.search("ALL"))
+        found: dict[int, Any] = self.client.get_flags(self.client.search("ALL"))
         return {uid: frozenset(flag.decode() for flag in flags) for uid, flags in found.items()}
 
     def expunge(self, folder: str, uids: Sequence[int]) -> None:

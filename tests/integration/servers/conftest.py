@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import col, select
@@ -111,7 +112,7 @@ class Account(Box):
                 assert Counter([*places, *self.set_aside(folder)]) == Counter(uids), (folder, line)
                 assert (line.server, line.pending) == (len(uids), 0), line
                 flags = self.flags(folder.removeprefix(self.server.prefix))
-                found = program.client.fetch(list(places), ["BODY.PEEK[]", "FLAGS"]) if places else {}
+                found: dict[int, Any] = program.client.fetch(list(places), ["BODY.PEEK[]", "FLAGS"]) if places else {}
                 for uid, message_id in places.items():
                     raws.setdefault(message_id, self.raw_of(message_id))
                     assert raws[message_id] == found[uid][b"BODY[]"], (folder, uid)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import col, select
@@ -76,7 +77,7 @@ def read_server(account: Account) -> There:
     with account.program() as program:
         for folder in account.ledger():
             program.client.select_folder(folder, readonly=True)
-            found = program.client.fetch(program.client.search("ALL") or [1], ["BODY.PEEK[]", "FLAGS"])
+            found: dict[int, Any] = program.client.fetch(program.client.search("ALL") or [1], ["BODY.PEEK[]", "FLAGS"])
             out[folder] = {
                 uid: (blobs.digest(item[b"BODY[]"]), frozenset(f.decode() for f in item[b"FLAGS"]) - {"\\Recent"})
                 for uid, item in found.items()

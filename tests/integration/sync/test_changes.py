@@ -116,11 +116,11 @@ def test_an_id_that_means_nothing_loses_no_message(store: Store) -> None:
     world = a_world(store, MODERN, "Arbeit", "Other")
     deliver(world, "INBOX", 1)
     world.settle()
-    deliver(world, "Arbeit", 2, 3)
-    deliver(world, "Other", 4000)
-    for mail in (*box(world, "Arbeit").mails.values(), *box(world, "Other").mails.values()):
-        mail.key = box(world, "INBOX").mails[1].key
-    world.settle()
+    for name, numbers in (("Other", [4000]), ("Arbeit", [2, 3])):
+        deliver(world, name, *numbers)
+        for mail in box(world, name).mails.values():
+            mail.key = box(world, "INBOX").mails[1].key
+        world.settle()
     assert len(messages(world)) == 4
 
 

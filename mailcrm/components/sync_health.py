@@ -170,6 +170,8 @@ def _item(item: rx.Var[SetAside]) -> rx.Component:
                 tr("Source"),
                 href=item.raw_url,
                 download=item.raw_name,
+                target="_blank",
+                rel="noopener",
                 class_name="btn btn-soft btn-sm",
                 data_testid="quarantine-raw",
             ),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, Executable, Select, Table, select
+from sqlalchemy import CursorResult, Executable, Select, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -53,6 +53,24 @@ def insert_absent(session: Session, model: type[SQLModel], values: Sequence[dict
         statement = insert(model).values(part).on_conflict_do_nothing()
         made += [row[0] for row in rows(session, statement.returning(model.id))]  # type: ignore[attr-defined]
     return made
+
+
+def insert_numbered(session: Session, model: type[SQLModel], values: Sequence[dict[str, Any]]) -> list[int]:
+    """Insert rows of a table with an `id`; return the ids in order.
+
+    SQLite doesn't return rows in the order of the values, so SQLAlchemy inserts them there one statement each. It has
+    one writer, which is this transaction: the next ids are known.
+    """
+    if not values:
+        return []
+    connection, table = session.connection(), table_of(model)
+    if connection.dialect.name != "sqlite":
+        made = connection.execute(table.insert().returning(table.c.id, sort_by_parameter_order=True), values)
+        return [row[0] for row in made]
+    last = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
+    ids = list(range(last + 1, last + 1 + len(values)))
+    connection.execute(table.insert(), [{"id": i, **row} for i, row in zip(ids, values, strict=True)])
+    return ids
 
 
 def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[list[Item]]:

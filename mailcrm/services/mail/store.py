@@ -27,7 +27,7 @@ from mailcrm.services.mail.search.text import Words, words_of
 from mailcrm.services.mail.thread import assign
 from mailcrm.services.mail.thread.references import ids_of
 from mailcrm.services.mail.thread.summary import refresh_threads
-from mailcrm.services.rows import chunks, pick, rows, table_of
+from mailcrm.services.rows import chunks, insert_numbered, pick, rows, table_of
 
 _MAX_ADDRESS = 998  # octets: RFC 5321 has 320; longer ones are attacks and don't fit an index
 _MAX_NAME = 500  # characters of a display name
@@ -115,11 +115,9 @@ def store(session: Session, owner: Owner, items: Sequence[Incoming]) -> dict[str
             for item, moment in zip(new, moments, strict=True)
         ],
     )
-    rows = [_row(owner, item, thread, at, now) for item, thread, at in zip(new, threads, moments, strict=True)]
-    table = table_of(Message)
+    values = [_row(owner, item, thread, at, now) for item, thread, at in zip(new, threads, moments, strict=True)]
+    ids = insert_numbered(session, Message, values)
     connection = session.connection()
-    made = connection.execute(table.insert().returning(table.c.id, sort_by_parameter_order=True), rows)
-    ids = [row[0] for row in made]
     participants = [row for item, i in zip(new, ids, strict=True) for row in _participants(item.parsed, i)]
     if participants:
         connection.execute(table_of(Participant).insert(), participants)

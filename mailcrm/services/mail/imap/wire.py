@@ -47,6 +47,8 @@ MAX_ITEMS = 200_000  # untagged lines in one command's answer (a listing asks fo
 BUFFER = 256 * 1024  # bytes read ahead from the socket
 _PIECE = 1 << 20  # bytes read at once from a literal
 
+_FETCHED = re.compile(rb"\* (\d+) FETCH ([^\r\n]*)\r\n")
+_LITERAL = re.compile(rb"\{(\d+)\}$")
 _UNSAFE = re.compile(r"[\r\n\0]")
 _UNSAFE_BYTES = re.compile(rb"[\r\n\0]")
 
@@ -77,6 +79,7 @@ class _Guarded:
 
     _seen_bytes = 0
     _seen_items = 0
+    _unread = b""  # a line that was looked at and is imaplib's to read
     ahead = ""  # the tag of a command whose answer has not been read (Wire.fetch_bodies)
     _greeted = False
 
@@ -125,7 +128,27 @@ class _Guarded:
         if self._seen_bytes > MAX_ANSWER:
             raise imaplib.IMAP4.abort("answer too long")
 
+    def _get_response(self) -> Any:
+        """Collect a FETCH answer as imaplib does, in a third of its time: a first sync reads two for each message."""
+        line = self.readline()
+        fetched = _FETCHED.fullmatch(line)
+        if fetched is None:
+            self._unread = line
+            return super()._get_response()  # type: ignore[misc]
+        said = fetched[1] + b" " + fetched[2]
+        while said.endswith(b"}") and (literal := _LITERAL.search(said)):
+            self._append_untagged("FETCH", (said, self.read(int(literal[1]))))
+            line = self.readline()
+            if not line.endswith(b"\r\n"):
+                raise imaplib.IMAP4.abort("EOF after a literal")
+            said = line[:-2]
+        self._append_untagged("FETCH", said)
+        return said
+
     def readline(self) -> bytes:
+        if self._unread:
+            unread, self._unread = self._unread, b""
+            return unread
         line: bytes = super().readline()  # type: ignore[misc]
         self._count(len(line))
         return line

@@ -8,6 +8,7 @@ name: an address inside a name stays a name.
 
 from __future__ import annotations
 
+import functools
 import re
 
 from mailcrm.services.mail.parse.charsets import one_line
@@ -16,6 +17,7 @@ from mailcrm.services.mail.parse.values import MAX_ADDRESSES, Address
 
 _DOMAIN = re.compile(r"""[^\s@<>()\[\],;:"'\\/?#]+|\[[^\s@<>()\[\]\\]+\]""")
 _ODD = re.compile(r'["(<]')
+_SHORT = 200  # octets of a header whose addresses are worth remembering
 _MAX_SPEC = 320  # octets of a legal addr-spec (RFC 5321 4.5.3.1); keeps glueing linear
 
 
@@ -23,6 +25,14 @@ def parse_addresses(value: bytes | None, charset: str | None = None) -> tuple[Ad
     """Return the mailboxes of a header value, at most MAX_ADDRESSES, in order."""
     if not value:
         return ()
+    return (
+        _remembered(value, charset) if len(value) <= _SHORT else addresses_of_text(header_charset_text(value, charset))
+    )
+
+
+@functools.lru_cache(1000)
+def _remembered(value: bytes, charset: str | None) -> tuple[Address, ...]:
+    """The same few people write most of a mailbox."""
     return addresses_of_text(header_charset_text(value, charset))
 
 

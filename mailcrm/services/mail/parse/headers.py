@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -152,6 +153,7 @@ def loose_base64(data: bytes) -> bytes:
         return b""
 
 
+_SHORT = 60  # characters of a value that is worth remembering: those with a boundary are longer, and unique
 _NOT_BASE64 = bytes(
     b for b in range(256) if b not in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 )
@@ -163,6 +165,19 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
     Parameter values are decoded: RFC 2231 pieces and charsets, and the encoded words
     that mailers wrongly put there. The first of two equal names wins.
     """
+    if len(value) > _SHORT:
+        return _parameters(value)
+    token, found = _remembered(value)
+    return token, dict(found)
+
+
+@functools.lru_cache(500)
+def _remembered(value: str) -> tuple[str, dict[str, str]]:
+    """Nearly every part says one of a dozen things."""
+    return _parameters(value)
+
+
+def _parameters(value: str) -> tuple[str, dict[str, str]]:
     pieces = _split(value)
     token = pieces[0].strip().strip('"').lower() if pieces else ""
     plain: dict[str, str] = {}

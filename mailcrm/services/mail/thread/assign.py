@@ -17,7 +17,7 @@ from sqlmodel import Session, col, delete, select, update
 
 from mailcrm.models import Link, Message, Notification, Thread, ThreadReference, User
 from mailcrm.services.mail.thread.references import Join, decide
-from mailcrm.services.rows import table_of
+from mailcrm.services.rows import insert_numbered, table_of
 
 _IN = 500  # values in one IN list; SQLite's limit is 32,766, PostgreSQL plans short lists better
 
@@ -136,9 +136,8 @@ def _make(session: Session, user_id: int, fresh: dict[int, Threadable], moved: d
          "unread_count": 0}
         for _, message in kept
     ]  # fmt: skip
-    table = table_of(Thread)
-    made = session.connection().execute(table.insert().returning(table.c.id, sort_by_parameter_order=True), rows)
-    return {stand_in: row[0] for (stand_in, _), row in zip(kept, made, strict=True)}
+    made = insert_numbered(session, Thread, rows)
+    return {stand_in: made_id for (stand_in, _), made_id in zip(kept, made, strict=True)}
 
 
 def merge(session: Session, loser: int, winner: int) -> None:

@@ -149,6 +149,17 @@ def _remove_files() -> int:
                         os.unlink(entry.path)
                         removed += 1
     _folder_at = (_folder_at + FOLDERS) % 256
+    return removed + _remove_drafts()
+
+
+def _remove_drafts() -> int:
+    """Remove what a process that died was writing (`blobs.Writer`)."""
+    removed = 0
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(config().data_dir / "blobs"):
+            if entry.is_file() and time.time() - entry.stat().st_mtime > FILE_AGE_S:
+                os.unlink(entry.path)
+                removed += 1
     return removed
 
 

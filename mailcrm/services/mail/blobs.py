@@ -122,6 +122,7 @@ class Writer:
         target = path_of(sha)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._draft.replace(target)
+        packs.flush_folder(target.parent)
         return sha
 
 

@@ -305,12 +305,13 @@ class Wire(imapclient.IMAPClient):
         `following` is the set that is fetched next: it is asked for before this answer is read (RFC 3501 §5.5), so
         that no round trip lies between the two. Should something else be asked next, its answer is dropped first.
         """
-        tag, self._imap.ahead = self._imap.ahead, ""
+        imap: Any = self._imap
+        tag, imap.ahead = imap.ahead, ""
         if not tag or self._following != sequence_set:
-            self._imap.ahead = tag
+            imap.ahead = tag
             tag = self._ask_bodies(sequence_set)
         if following:
-            self._imap.ahead, self._following = self._ask_bodies(following), following
+            imap.ahead, self._following = self._ask_bodies(following), following
         typ, said = self._imap._command_complete("UID", tag)
         typ, data = self._imap._untagged_response(typ, said, "FETCH")
         self._checkok("fetch", typ, data)

@@ -32,9 +32,8 @@ from mailcrm.errors import MailcrmError, TransientError
 from mailcrm.services.mail.imap import answers, commands, names, parts, uidset
 from mailcrm.services.mail.imap.failures import translated
 from mailcrm.services.mail.imap.folders import RemoteFolder, with_roles
-from mailcrm.services.mail.imap.listing import FolderStatus
 from mailcrm.services.mail.imap.structure import Section
-from mailcrm.services.mail.imap.values import Changes, RemoteMessage, RemoteMeta, State, Unfetchable
+from mailcrm.services.mail.imap.values import Changes, FolderStatus, RemoteMessage, RemoteMeta, State, Unfetchable
 from mailcrm.services.mail.imap.wire import Limits, Wire, quoted, refuse_control
 from mailcrm.services.mail.providers.values import ServerSpec
 

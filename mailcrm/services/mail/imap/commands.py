@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailcrm.services.mail.imap import answers, listing, names
-from mailcrm.services.mail.imap.listing import FolderStatus, ListedFolder
-from mailcrm.services.mail.imap.values import Changes, State
+from mailcrm.services.mail.imap.listing import ListedFolder
+from mailcrm.services.mail.imap.values import Changes, FolderStatus, State
 from mailcrm.services.mail.imap.wire import Wire
 
 _ASK_AGAIN = ("mail.me.com",)  # iCloud's proxy rewrites what the sign-in answer says of capabilities (providers.md §3)
@@ -127,7 +127,7 @@ def _status_items(wire: Wire) -> list[str]:
 def examine(
     wire: Wire, name: str, *, resync: tuple[int, int, int] | None = None
 ) -> tuple[FolderStatus, Changes | None]:
-    """EXAMINE a folder; with `resync` (uidvalidity, modseq, highest known UID) also learn what changed since.
+    r"""EXAMINE a folder; with `resync` (uidvalidity, modseq, highest known UID) also learn what changed since.
 
     The changes are None where the server did not take part. Raises KeyError without UIDVALIDITY or EXISTS.
     Courier keeps no UIDs for EXAMINE: to a folder that no program ever opened it gives another UIDVALIDITY each
@@ -154,6 +154,7 @@ def examine(
             typ, data = _open(wire, folder)
     wire._checkok("examine", typ, data)
     if "UIDNEXT" not in wire._imap.untagged_responses and not wire.plain_select:
+        asked = False  # what the first answer said of changes goes with it
         typ, data = _open(wire, folder, readonly=False)
         if typ != "OK":
             wire.plain_select = True

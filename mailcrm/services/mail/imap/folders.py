@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from mailcrm.services.mail.imap.folder_names import NAMES
-from mailcrm.services.mail.imap.listing import FolderStatus
+from mailcrm.services.mail.imap.values import FolderStatus
 
 FolderRole = Literal["inbox", "sent", "drafts", "archive", "all", "junk", "trash", "flagged"]
 

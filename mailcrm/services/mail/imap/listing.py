@@ -17,21 +17,7 @@ from typing import Any
 from imapclient.response_parser import parse_response
 
 from mailcrm.services.mail.imap.answers import MALFORMED, grouped
-
-
-@dataclass(frozen=True, slots=True)
-class FolderStatus:
-    """What the server says of a folder.
-
-    `highestmodseq` is None without CONDSTORE and where the folder has none (NOMODSEQ); `uidnext` 0 where the server
-    doesn't tell; `remote_id` is MAILBOXID, "" without OBJECTID.
-    """
-
-    uidvalidity: int
-    uidnext: int
-    exists: int
-    highestmodseq: int | None
-    remote_id: str = ""
+from mailcrm.services.mail.imap.values import FolderStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,24 @@
-"""What an IMAP server says of messages, as values. Pure."""
+"""What an IMAP server says of folders and messages, as values. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """What the server says of a folder.
+
+    `highestmodseq` is None without CONDSTORE and where the folder has none (NOMODSEQ); `uidnext` 0 where the server
+    doesn't tell; `remote_id` is MAILBOXID, "" without OBJECTID.
+    """
+
+    uidvalidity: int
+    uidnext: int
+    exists: int
+    highestmodseq: int | None
+    remote_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

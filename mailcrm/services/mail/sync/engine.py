@@ -251,7 +251,9 @@ class _Pass:
         slices = 0
         with reading() as session:
             ids = [place.id for place in places]
-            waiting = set(session.exec(select(PendingUid.folder_id).where(col(PendingUid.folder_id).in_(ids)).distinct()))
+            waiting = set(
+                session.exec(select(PendingUid.folder_id).where(col(PendingUid.folder_id).in_(ids)).distinct())
+            )
         for place in places:
             if place.name in self.report.folder_errors or place.id not in waiting:
                 continue

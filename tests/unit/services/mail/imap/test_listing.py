@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcrm.services.mail.imap.listing import FolderStatus, folders, statuses
+from mailcrm.services.mail.imap.listing import folders, statuses
+from mailcrm.services.mail.imap.values import FolderStatus
 
 
 def names(*data: object) -> list[bytes]:

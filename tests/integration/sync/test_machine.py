@@ -31,9 +31,10 @@ SEED = int(os.environ.get("MAILCRM_SEED", "3"))
 SHRINK = os.environ.get("MAILCRM_SHRINK", "1") == "1"  # 0: see quickly whether it fails
 PARTS = 2  # run side by side where there are cores
 
-_command = st.one_of(st.integers(3, 14), st.integers(0, 40))
+_command = st.one_of(st.integers(1, 12), st.integers(0, 40))
 _bytes = st.one_of(st.integers(-1, 60), st.integers(0, 4000))
-_acts = st.lists(st.tuples(_command, ACTS), min_size=1, max_size=3)
+_before = st.lists(ACTS, min_size=1, max_size=4)
+_during = st.one_of(st.just([]), st.lists(st.tuples(_command, ACTS), min_size=1, max_size=3))
 
 happened: Counter[str] = Counter()
 
@@ -49,42 +50,45 @@ class Machine(RuleBasedStateMachine):
         high=st.sampled_from((False, False, False, True)),
         history=st.sampled_from((None, None, 30)),
         acts=st.lists(ACTS, max_size=6),
+        synced=st.booleans(),
     )
-    def begin(self, quirks: Quirks, folders: int, high: bool, history: int | None, acts: list[Act]) -> None:
+    def begin(
+        self, quirks: Quirks, folders: int, high: bool, history: int | None, acts: list[Act], synced: bool
+    ) -> None:
         self.world = World(self.store, new_account(quirks, folders, high), history)
-        for what in acts:
-            act(self.world.account, what)
-        self.passes = 0
+        self.others_act(acts)
+        if synced:
+            self.world.sync()
 
-    @rule(acts=st.lists(ACTS, min_size=1, max_size=4))
     def others_act(self, acts: list[Act]) -> None:
         for what in acts:
             act(self.world.account, what)
 
-    @rule()
-    def a_quiet_pass(self) -> None:
-        self.world.sync()
+    @rule(acts=_before, during=_during)
+    def others_act_before_and_during_a_pass(self, acts: list[Act], during: list[tuple[int, Act]]) -> None:
+        self.others_act(acts)
+        self.world.sync(acts=during)
 
-    @rule(acts=_acts)
-    def others_act_during_a_pass(self, acts: list[tuple[int, Act]]) -> None:
-        self.world.sync(acts=acts)
+    @rule(acts=_before, at=_command, kept=_bytes, during=_during)
+    def the_connection_is_cut(self, acts: list[Act], at: int, kept: int, during: list[tuple[int, Act]]) -> None:
+        self.others_act(acts)
+        self.world.sync(cut=(at, kept), acts=during)
 
-    @rule(at=_command, kept=_bytes, acts=st.one_of(st.just([]), _acts))
-    def the_connection_is_cut(self, at: int, kept: int, acts: list[tuple[int, Act]]) -> None:
-        self.world.sync(cut=(at, kept), acts=acts)
+    @rule(acts=_before, commit=st.integers(1, 12), side=st.sampled_from(("before", "after")), during=_during)
+    def the_process_dies(self, acts: list[Act], commit: int, side: str, during: list[tuple[int, Act]]) -> None:
+        self.others_act(acts)
+        self.world.sync(death=(commit, side), acts=during)
 
-    @rule(commit=st.integers(1, 14), side=st.sampled_from(("before", "after")), acts=st.one_of(st.just([]), _acts))
-    def the_process_dies(self, commit: int, side: str, acts: list[tuple[int, Act]]) -> None:
-        self.world.sync(death=(commit, side), acts=acts)
-
-    @rule(lie=LIES)
-    def the_server_lies_once(self, lie: tuple[str, int]) -> None:
+    @rule(acts=_before, lie=LIES)
+    def the_server_lies_once(self, acts: list[Act], lie: tuple[str, int]) -> None:
+        self.others_act(acts)
         self.world.account.lies.append(lie)
         self.world.sync()
         self.world.account.lies.clear()
 
-    @rule(after=st.integers(0, 6))
-    def the_budget_runs_out(self, after: int) -> None:
+    @rule(acts=_before, after=st.integers(0, 6))
+    def the_budget_runs_out(self, acts: list[Act], after: int) -> None:
+        self.others_act(acts)
         self.world.sync(stop_after=after)
 
     @rule(mask=st.integers(0, 31))
@@ -124,7 +128,7 @@ def test_passes_in_peace_converge_whatever_happened(store: Store, part: int) -> 
         seed(SEED * PARTS + part)(Machine),
         settings=settings(
             max_examples=EXAMPLES // PARTS,
-            stateful_step_count=6,
+            stateful_step_count=5,
             deadline=None,
             database=None,
             print_blob=True,

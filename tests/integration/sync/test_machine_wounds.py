@@ -76,3 +76,13 @@ def test_a_connection_that_breaks_during_sign_in_is_no_wrong_password(world: Wor
     assert report is not None
     assert report.error is not None
     assert report.error.code in ("server.lost", "server.protocol")
+
+
+def test_changes_told_on_opening_are_not_lost_by_opening_again(store: Store) -> None:
+    """A server without UIDNEXT is opened twice; only the first answer had the changed flags, and the cursor moved."""
+    offers = frozenset({"CONDSTORE", "QRESYNC", "ENABLE"})
+    world = World(store, new_account(Quirks(offers, uidnext=False), 0, high=False))
+    does(world, ("deliver", 0, 1, 0, 0, False))
+    world.sync()
+    does(world, ("flag", 0, 0, 1))
+    world.settle()

@@ -82,6 +82,8 @@ class World:
         finally:
             fate.live()
         self.happened.update(network.happened)
+        self.happened["passes"] += 1
+        self.happened["commands"] += len(network.commands)
         self.network = network
         if report is None:  # its process id is no more: the lease is anybody's
             self.store.rows("UPDATE mailboxes SET lease_owner = '', lease_until = NULL")

@@ -162,17 +162,19 @@ def checkpoints(modseqs: Mapping[int, int | None], since: int, until: int) -> It
 
 
 def windows(lo: int, hi: int, exists: int) -> Iterator[tuple[int, int]]:
-    """Cut lo..hi into listings of at most `WINDOW` answers each.
+    """Cut lo..hi into listings of about `WINDOW` answers each.
 
-    UIDs may be sparse (a million apart): a folder that holds few messages is listed in one go.
+    UIDs may be sparse (a million apart): a folder that holds few messages is listed in one go, and a large one in
+    windows as wide as its UIDs lie apart, not in the 86,000 that 32 bits have room for.
     """
     if exists <= WINDOW:
         if lo <= hi:
             yield lo, hi
         return
+    width = max(WINDOW, (hi - lo + 1) // (2 * exists // WINDOW + 1))
     while lo <= hi:
-        yield lo, min(lo + WINDOW - 1, hi)
-        lo += WINDOW
+        yield lo, min(lo + width - 1, hi)
+        lo += width
 
 
 @dataclass(frozen=True, slots=True)

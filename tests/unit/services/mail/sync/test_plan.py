@@ -6,6 +6,7 @@ together; at no moment may a UID below the cursor be without a row, or a message
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 
 from hypothesis import settings
@@ -209,6 +210,12 @@ def test_a_listing_that_disagrees_with_the_count_is_never_believed() -> None:
 
 def test_windows_bound_every_listing() -> None:
     assert list(windows(1, 10**9, 200)) == [(1, 10**9)]
+    sparse = list(windows(1, 2**32 - 1, 300_000))
+    assert len(sparse) <= 14, "a large sparse folder takes no more listings than twice a dense one"
+    assert sparse[0][0] == 1
+    assert sparse[-1][1] == 2**32 - 1
+    assert all(after[0] == before[1] + 1 for before, after in itertools.pairwise(sparse))
+    assert list(windows(1, 120_000, 100_000)) == [(1, 50_000), (50_001, 100_000), (100_001, 120_000)]
     parts = list(windows(1, 120_000, 100_000))
     assert parts == [(1, 50_000), (50_001, 100_000), (100_001, 120_000)]
     assert list(windows(5, 4, 0)) == []

@@ -204,7 +204,7 @@ def located_messages(session: Session, folder_id: int) -> list[Located]:
     """Return what was in a folder and can be recognised under another UID."""
     known = or_(col(Message.rfc_message_id).is_not(None), col(Message.remote_id).is_not(None))
     statement = (
-        pick(Message.id, Message.rfc_message_id, Message.size, Message.remote_id)
+        pick(Message.id, Message.rfc_message_id, Message.size, Message.remote_id, Message.received_at)
         .join(MessageLocation, col(MessageLocation.message_id) == col(Message.id))
         .where(col(MessageLocation.folder_id) == folder_id, known)
     )

@@ -47,7 +47,7 @@ def _by_remote_id(mailbox_id: int, metas: Sequence[RemoteMeta]) -> dict[int, int
             twice = Counter(row[1] for row in rows(session, statement))
             for stored, remote_id, size, received_at in rows(session, statement):
                 item = wanted[remote_id]
-                if twice[remote_id] == 1 and size == item.size and _same(received_at, item.internal_date):
+                if twice[remote_id] == 1 and size == item.size and same(received_at, item.internal_date):
                     found[item.uid] = stored
     return found
 
@@ -83,5 +83,6 @@ def _by_header(
     return found
 
 
-def _same(stored: datetime | None, told: datetime | None) -> bool:
+def same(stored: datetime | None, told: datetime | None) -> bool:
+    """Whether two INTERNALDATEs may be of one message; a server need not tell its own."""
     return stored is None or told is None or stored == told

@@ -17,11 +17,12 @@ from mailcrm.errors import MailcrmError, TransientError
 from mailcrm.models import Folder
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading
-from mailcrm.services.mail.imap.client import Changes, FolderStatus, ImapConnection, State
+from mailcrm.services.mail.imap.client import Changes, FolderStatus, ImapConnection, RemoteMeta, State
 from mailcrm.services.mail.parse.headers import message_id
 from mailcrm.services.mail.sync import apply, states
 from mailcrm.services.mail.sync import plan as planning
 from mailcrm.services.mail.sync.cursor import Cursor, Server, end_of
+from mailcrm.services.mail.sync.identify import same
 from mailcrm.services.mail.sync.plan import Compare, Doubt, Flags, ListNew, Remap, Round, after_listing, judge, windows
 
 Writing = Callable[[], AbstractContextManager[Session]]
@@ -286,32 +287,45 @@ def _list(connection: ImapConnection, server: Server) -> list[int]:
 
 
 def _match(connection: ImapConnection, stored: list[apply.Located], listed: list[int]) -> dict[int, int]:
-    """Find stored messages under their new UIDs: by the server's own id, else by Message-ID and size; each once."""
-    waiting: dict[tuple[str, int], list[int]] = defaultdict(list)
-    named: dict[str, list[int]] = defaultdict(list)
-    for message in sorted(stored, key=lambda m: m.id, reverse=True):
+    """Find stored messages under their new UIDs: by the server's own id, else by Message-ID; size and date must fit too.
+
+    What fits twice, here or there, is left out: it is fetched, and its bytes decide.
+    """
+    by_name: dict[str, dict[int, apply.Located]] = defaultdict(dict)
+    by_header: dict[tuple[str, int], dict[int, apply.Located]] = defaultdict(dict)
+    for message in stored:
         if message.remote_id:
-            named[message.remote_id].append(message.id)
+            by_name[message.remote_id][message.id] = message
         if message.rfc_message_id:
-            waiting[message.rfc_message_id, message.size].append(message.id)
-    places: dict[int, int] = {}
-    taken: set[int] = set()
+            by_header[message.rfc_message_id, message.size][message.id] = message
+    uid_of: dict[int, int] = {}
+    named: set[str] = set()
+    twice: set[int] = set()
+
+    def place(uid: int, meta: RemoteMeta, candidates: Mapping[int, apply.Located]) -> bool:
+        fitting = [m.id for m in candidates.values() if m.size == meta.size and same(m.received_at, meta.internal_date)]
+        if len(fitting) != 1:
+            return False
+        if fitting[0] in uid_of:
+            twice.add(fitting[0])
+        uid_of[fitting[0]] = uid
+        return True
+
     for start in range(0, len(listed), 1000):
-        part = listed[start : start + 1000]
-        metas = connection.fetch_meta(part)
+        metas = connection.fetch_meta(listed[start : start + 1000])
+        rest: list[int] = []
         for uid, meta in metas.items():
-            candidates = [i for i in named.get(meta.remote_id or "", ()) if i not in taken]
-            if candidates:
-                places[uid] = candidates[-1]
-                taken.add(candidates[-1])
-        rest = [uid for uid in metas if uid not in places]
+            if meta.remote_id and len(by_name.get(meta.remote_id, ())) == 1:
+                if meta.remote_id in named:  # an id for two messages means nothing
+                    twice.update(by_name[meta.remote_id])
+                    continue
+                if place(uid, meta, by_name[meta.remote_id]):
+                    named.add(meta.remote_id)
+                    continue
+            rest.append(uid)
         for uid, header in sorted(connection.fetch_message_ids(rest).items()) if rest else ():
             _, _, value = header.partition(b":")
             found = message_id(value.strip())
-            candidates = waiting.get((found, metas[uid].size)) if found else None
-            while candidates and candidates[-1] in taken:
-                candidates.pop()
-            if candidates:
-                taken.add(candidates[-1])
-                places[uid] = candidates.pop()
-    return places
+            if found:
+                place(uid, metas[uid], by_header.get((found, metas[uid].size), {}))
+    return {uid: i for i, uid in uid_of.items() if i not in twice}

@@ -76,6 +76,7 @@ class Located:
     rfc_message_id: str | None
     size: int
     remote_id: str | None
+    received_at: datetime | None
 
 
 def spell(flags: frozenset[str]) -> str:

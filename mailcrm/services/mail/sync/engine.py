@@ -144,6 +144,7 @@ class _Pass:
         self.in_hand: Future[None] | None = None
         self.wrote = 0.0  # when what the user did was last written back
         self.scope: tuple[int | None, bool] = (None, False)  # history and "contacts only" as the slice was chosen
+        self.opened: tuple[int, int | None] | None = None  # the folder that slices are fetched from, its UIDVALIDITY
         self.turned = 0  # times that a UIDVALIDITY changed between looking and fetching
 
     def run(self) -> None:
@@ -248,6 +249,7 @@ class _Pass:
 
     def fetch_some(self, connection: ImapConnection, places: Sequence[_Place]) -> bool:
         """Fetch up to `RELOOK` slices of pending messages; tell whether another round is due."""
+        self.opened = None  # other folders were looked at since
         slices = 0
         with reading() as session:
             ids = [place.id for place in places]
@@ -303,7 +305,11 @@ class _Pass:
         """Open the folder; False when its UIDVALIDITY is another than the pending UIDs belong to."""
         with reading() as session:
             expected = session.get_one(Folder, place.id).uidvalidity
+        if self.opened == (place.id, expected):
+            return True  # still open since the slice before: no server may change it under an open folder
+        self.opened = None
         if connection.examine(place.name).uidvalidity == expected:
+            self.opened = (place.id, expected)
             return True
         self.turned += 1
         if self.turned > MAX_TURNS:

@@ -79,8 +79,8 @@ def _by_header(
         fitting = [stored for stored, known in suspects.get(uid, ()) if known == named and stored not in taken]
         if len(fitting) == 1:
             found[uid] = fitting[0]
-            taken.add(fitting[0])
-    return found
+    claimed = Counter(found.values())  # by two of them: a sender can arrange that, and only the bytes tell
+    return {uid: stored for uid, stored in found.items() if claimed[stored] == 1}
 
 
 def same(stored: datetime | None, told: datetime | None) -> bool:

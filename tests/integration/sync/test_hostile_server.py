@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
+from mailcrm.models import Mailbox, Outbox
+from mailcrm.services.db import transaction
 from tests.integration.sync.conftest import raw
 from tests.integration.sync.machine.database import Store
 from tests.integration.sync.test_changes import GMAIL, MODERN, PLAIN, a_world, box, deliver, messages
@@ -63,3 +66,25 @@ def test_two_messages_alike_but_for_their_bytes_are_both_kept_when_uids_are_new(
     world.account.flip(box(world, "INBOX"), restart=True)
     world.settle()
     assert len(messages(world)) == 3
+
+
+def test_mail_with_the_id_of_a_mail_of_ours_is_not_taken_for_it(store: Store) -> None:
+    """Whoever got our mail knows its Message-ID: an answer under it, filed by a rule, was taken for our copy and lost."""
+    world = a_world(store, PLAIN, "Arbeit")
+    deliver(world, "INBOX", 1)
+    world.settle()
+    ((message_id,),) = world.store.rows("SELECT id FROM messages")
+    with transaction() as session:
+        mailbox = session.exec(select(Mailbox)).one()
+        session.add(
+            Outbox(
+                user_id=mailbox.user_id, mailbox_id=mailbox.id or 0, state="sent", message_id=message_id,
+                rfc_message_id="2@sync.test", sent_at=WHEN,
+            )  # fmt: skip
+        )
+    try:
+        deliver(world, "Arbeit", 2)  # from Bob
+        world.settle()
+        assert len(messages(world)) == 2
+    finally:
+        world.store.rows("DELETE FROM outbox")

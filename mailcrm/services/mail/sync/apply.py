@@ -323,7 +323,9 @@ def _sent_by_us(session: Session, owner: store.Owner, folder: Folder, stored: Se
     """Return the messages, by UID, that our outbox sent and a server filed in its own words (other bytes)."""
     if folder.role == "inbox":  # mail to oneself is a message of its own there
         return {}
-    by_id = {o.parsed.rfc_message_id: o.uid for o in stored if o.parsed.rfc_message_id}
+    # Whoever got our mail knows its Message-ID, and may answer under it: that is no copy of ours.
+    mine = [o for o in stored if is_outgoing(owner, folder.role, o.parsed)]
+    by_id = {o.parsed.rfc_message_id: o.uid for o in mine if o.parsed.rfc_message_id}
     found: dict[int, int] = {}
     for part in chunks(sorted(by_id)):
         for rfc_message_id, message_id in rows(

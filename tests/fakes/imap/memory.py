@@ -17,12 +17,13 @@ from tests.fakes.imap.session import Session
 
 @dataclass
 class Network:
-    """The way to an account. `acts` are (command number, what happens just before it); `cut` is (command number,
-    bytes of its answer that still arrive), -1 for a command that never reaches the server."""
+    """The way to an account. `acts` are (command, what happens just before it); `cut` is (command, bytes of its answer
+    that still arrive), -1 for a command that never reaches the server. A command is its number, or a word in it: the
+    first one that has it."""
 
     account: Account
-    acts: Sequence[tuple[int, Callable[[], None]]] = ()
-    cut: tuple[int, int] | None = None
+    acts: Sequence[tuple[int | str, Callable[[], None]]] = ()
+    cut: tuple[int | str, int] | None = None
     refuse: int = 0  # connections to refuse
     commands: list[str] = field(default_factory=list[str])
     happened: set[str] = field(default_factory=set[str])
@@ -38,18 +39,26 @@ class Network:
         """Let the others act, and take down the command."""
         number = len(self.commands)
         self.commands.append(line)
-        for at, act in self.acts:
-            if at == number:
-                self.happened.add("acted")
-                act()
+        due = [item for item in self.acts if _is_it(item[0], number, line)]
+        self.acts = [item for item in self.acts if item not in due]
+        for _, act in due:
+            self.happened.add("acted")
+            act()
+        if self.cut is not None and _is_it(self.cut[0], number, line):
+            self._kept, self.cut = self.cut[1], None
 
     def cut_now(self) -> int | None:
         """Return how many bytes of the present answer arrive, None when all do."""
-        if self.cut is not None and len(self.commands) > self.cut[0]:
-            kept, self.cut = self.cut[1], None
+        kept, self._kept = self._kept, None
+        if kept is not None:
             self.happened.add("cut")
-            return kept
-        return None
+        return kept
+
+    _kept: int | None = None
+
+
+def _is_it(which: int | str, number: int, line: str) -> bool:
+    return which == number or (isinstance(which, str) and which in line)
 
 
 class MemorySocket(socket.socket):

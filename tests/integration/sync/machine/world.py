@@ -52,8 +52,8 @@ class World:
     def sync(
         self,
         *,
-        acts: Sequence[tuple[int, Act]] = (),
-        cut: tuple[int, int] | None = None,
+        acts: Sequence[tuple[int | str, Act]] = (),
+        cut: tuple[int | str, int] | None = None,
         death: tuple[int, str] | None = None,
         refuse: int = 0,
         stop_after: int | None = None,
@@ -172,7 +172,7 @@ class World:
         assert not unequal, f"the ledger does not add up: {unequal}"
         beyond = rows(
             f"SELECT name, uidnext, (SELECT max(uid) FROM ({union}) u WHERE u.folder_id = f.id) AS last"
-            " FROM folders f WHERE last >= uidnext"
+            " FROM folders f WHERE last >= uidnext AND uidnext > 1"  # the newest of a large folder come before its listing
         )
         assert not beyond, f"rows beyond the cursor: {beyond}"
         found = dict(rows("SELECT blob_sha, id FROM messages"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from sqlmodel import select
 
 from mailcrm.models import Mailbox, Outbox
 from mailcrm.services.db import transaction
+from mailcrm.services.mail.imap.client import ImapConnection, connect
+from mailcrm.services.mail.imap.folders import RemoteFolder
+from mailcrm.services.mail.imap.listing import FolderStatus
+from mailcrm.services.mail.imap.wire import Limits
+from mailcrm.services.mail.mailboxes import Credentials
+from mailcrm.services.mail.sync import survey
+from mailcrm.services.mail.sync.engine import sync_mailbox
+from tests.fakes.imap.memory import Network
 from tests.integration.sync.conftest import raw
 from tests.integration.sync.machine.database import Store
 from tests.integration.sync.test_changes import GMAIL, MODERN, PLAIN, a_world, box, deliver, messages
@@ -78,9 +87,13 @@ def test_mail_with_the_id_of_a_mail_of_ours_is_not_taken_for_it(store: Store) ->
         mailbox = session.exec(select(Mailbox)).one()
         session.add(
             Outbox(
-                user_id=mailbox.user_id, mailbox_id=mailbox.id or 0, state="sent", message_id=message_id,
-                rfc_message_id="2@sync.test", sent_at=WHEN,
-            )  # fmt: skip
+                user_id=mailbox.user_id,
+                mailbox_id=mailbox.id or 0,
+                state="sent",
+                message_id=message_id,
+                rfc_message_id="2@sync.test",
+                sent_at=WHEN,
+            )
         )
     try:
         deliver(world, "Arbeit", 2)  # from Bob
@@ -88,3 +101,49 @@ def test_mail_with_the_id_of_a_mail_of_ours_is_not_taken_for_it(store: Store) ->
         assert len(messages(world)) == 2
     finally:
         world.store.rows("DELETE FROM outbox")
+
+
+def test_folders_that_all_look_alike_are_not_opened_in_pairs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each missing folder was compared with each new one: with thousands that a server makes up, a pass had no end."""
+    monkeypatch.setattr(survey, "MOST_PROOFS", 5)
+    world = a_world(store, PLAIN)
+    for generation in "ab":
+        if generation == "b":
+            for name in [name for name in world.account.boxes if name != "INBOX"]:
+                world.account.delete(box(world, name))
+        for n in range(20):
+            made = world.account.create(f"{generation}{n}")
+            made.uidvalidity = 77
+            deliver(world, made.name, n + (100 if generation == "b" else 0))
+        world.sync()
+    opened = sum(line.startswith("EXAMINE") for line in world.network.commands)
+    assert opened <= 5 + 2 * 20
+    world.settle()
+
+
+def test_thousands_of_folders_that_are_made_anew_each_time() -> None:
+    """Names were looked for one by one: 30,000 folders with new ids took a minute of a processor in every pass."""
+    status = FolderStatus(1, 1, 0, None, "")
+    known = [survey.Known(n, f"f{n}", "other", "/", True, f"old{n}", 1, 1, False) for n in range(30_000)]
+    listed = [RemoteFolder(f"f{n}", "/", None, True, replace(status, remote_id=f"new{n}")) for n in range(30_000)]
+    verdict = survey.compare(known, listed)
+    assert len(verdict.recreated) == 30_000
+    turned = [replace(each, status=replace(status, remote_id=f"old{n - 1}")) for n, each in enumerate(listed)]
+    assert len(survey.compare(known, turned).renamed) == 29_999
+
+
+def test_numbers_that_are_no_uids_are_not_stored(store: Store) -> None:
+    """A SEARCH for the newest messages may name anything; what no UID can be broke the pass in the database."""
+    world = a_world(store, PLAIN)
+    deliver(world, "INBOX", *range(1, 60))
+    network = Network(world.account, [], None, 0)
+
+    def dial(access: Credentials, limits: Limits | None) -> ImapConnection:
+        connection = connect(access.imap, access.imap_password, limits=limits, opener=network.open)
+        search = connection._wire.search_raw
+        connection._wire.search_raw = lambda criteria: [0, 2**32, 10**20, *search(criteria)]  # type: ignore[method-assign]
+        return connection
+
+    report = sync_mailbox(world.store.mailbox_id, dial=dial)
+    assert report.error is None
+    world.settle()

@@ -167,7 +167,8 @@ class ImapConnection:
     def list_newest(self, exists: int, count: int) -> list[int]:
         """Return the UIDs of the last `count` messages of the open folder, which has `exists`; ascending."""
         with self._call():
-            return sorted(set(self._wire.search_raw(f"{max(1, exists - count + 1)}:*"))) if exists else []
+            found = self._wire.search_raw(f"{max(1, exists - count + 1)}:*") if exists else []
+            return sorted({uid for uid in found if 0 < uid < 2**32})  # a server may answer anything
 
     def fetch_meta(self, uids: Iterable[int]) -> dict[int, RemoteMeta]:
         """Fetch flags, date and size; UIDs that are gone are not in the answer."""

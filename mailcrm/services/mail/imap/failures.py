@@ -62,7 +62,7 @@ _OUTAGE = (
 )
 _NOT_CONNECTED = "authenticated but not connected"  # Microsoft, at the first command after a sign-in that failed
 _MISSING = ("[nonexistent]", "doesn't exist", "does not exist", "unknown mailbox", "no such mailbox", "[noperm]")
-_BACKOFF = re.compile(r"backoff time:?\s*(\d+)", re.IGNORECASE)  # Microsoft, in milliseconds
+_BACKOFF = re.compile(r"backoff time:?\s*(\d{1,12})", re.IGNORECASE)  # Microsoft, in milliseconds
 _MAX_BACKOFF_S = 15 * 60.0
 
 _SHOWN = 120  # characters of a server's answer that a person sees

@@ -11,7 +11,7 @@ is fetched twice. Network first, then one short transaction, and only when somet
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ from mailcrm.services.mail.sync.look import Writing
 from mailcrm.services.rows import pick, rows
 
 SAMPLE = 6  # messages from either end of a folder that must be the same before it counts as renamed
+MOST_PROOFS = 100  # new folders that are opened to see whether they are a missing one; the others are new
 
 log = structlog.get_logger()
 
@@ -66,15 +67,16 @@ def compare(known: Sequence[Known], listed: Sequence[RemoteFolder]) -> Verdict:
     name_of = {remote_id: name for name, remote_id in ids.items()}
     names = {folder.name for folder in listed}
     renamed: dict[int, str] = {}
-    recreated: set[int] = set()
+    taken: set[str] = set()
+    remade: list[Known] = []
     for row in known:
         now = name_of.get(row.remote_id) if row.remote_id else None
-        if now is not None and now != row.name and now not in renamed.values():
+        if now is not None and now != row.name and now not in taken:
             renamed[row.id] = now
+            taken.add(now)
         elif now is None and row.remote_id and row.name in ids:
-            recreated.add(row.id)
-    taken = set(renamed.values())
-    recreated = {i for i in recreated if next(row.name for row in known if row.id == i) not in taken}
+            remade.append(row)
+    recreated = {row.id for row in remade if row.name not in taken}
     missing = tuple(row for row in known if row.name not in names and row.id not in renamed and not row.gone)
     return Verdict(renamed, frozenset(recreated), missing)
 
@@ -90,8 +92,8 @@ def take(connection: ImapConnection, mailbox_id: int, writing: Writing) -> dict[
     if believed and verdict.missing:
         there = {row.id for row in verdict.missing if _is_there(connection, row)}
         gone = [row for row in verdict.missing if row.id not in there]
-        names = {row.name for row in known if not row.gone}
-        fresh = [f for f in listed if f.selectable and f.name not in names and f.name not in renamed.values()]
+        names = {row.name for row in known if not row.gone} | set(renamed.values())
+        fresh = [f for f in listed if f.selectable and f.name not in names]
         renamed |= _proven(connection, gone, fresh)
         kept = there
     if renamed or verdict.recreated or _differs(known, listed, kept):
@@ -143,29 +145,57 @@ def _is_there(connection: ImapConnection, row: Known) -> bool:
 
 
 def _proven(connection: ImapConnection, gone: Sequence[Known], fresh: Sequence[RemoteFolder]) -> dict[int, str]:
-    """Find missing folders under new names; each new name once, and only with proof."""
+    """Find missing folders under new names; each new name once, and only with proof.
+
+    Each new folder is asked once, and `MOST_PROOFS` are opened: a server may call thousands otherwise each time.
+    """
+    known = [row for row in gone if row.uidvalidity is not None]
+    told = _told(connection, fresh) if known else {}
+    counted = Counter(status.remote_id for status in told.values())
+    by_id = {status.remote_id: name for name, status in told.items() if counted[status.remote_id] == 1}
+    alike: dict[int, list[str]] = defaultdict(list)
+    for name, status in told.items():
+        alike[status.uidvalidity].append(name)
     renamed: dict[int, str] = {}
-    for row in gone:
-        if row.uidvalidity is None:
-            continue
-        for folder in fresh:
-            if folder.name in renamed.values():
+    taken: set[str] = set()
+    proofs = 0
+    for row in known:
+        named = by_id.get(row.remote_id) if row.remote_id else None
+        candidates = [named] if named else alike[row.uidvalidity or 0][:MOST_PROOFS] if proofs < MOST_PROOFS else []
+        for name in candidates:
+            status = told[name]
+            if name in taken or (not named and row.remote_id and status.remote_id):
                 continue
-            try:
-                status = folder.status or connection.status(folder.name)
-                if row.remote_id and status.remote_id == row.remote_id:
-                    renamed[row.id] = folder.name
-                    break
-                if row.remote_id and status.remote_id:
+            if not named:
+                if status.uidnext and status.uidnext < row.uidnext:
                     continue
-                fits = status.uidvalidity == row.uidvalidity and (not status.uidnext or status.uidnext >= row.uidnext)
-                if fits and _holds(connection, row, folder.name):
-                    renamed[row.id] = folder.name
-                    break
-            except MailcrmError:
-                if not connection.alive:
-                    raise
+                proofs += 1
+                if proofs > MOST_PROOFS or not _is_proof(connection, row, name):
+                    continue
+            renamed[row.id] = name
+            taken.add(name)
+            break
     return renamed
+
+
+def _told(connection: ImapConnection, folders: Sequence[RemoteFolder]) -> dict[str, FolderStatus]:
+    found: dict[str, FolderStatus] = {}
+    for folder in folders:
+        try:
+            found[folder.name] = folder.status or connection.status(folder.name)
+        except MailcrmError:
+            if not connection.alive:
+                raise
+    return found
+
+
+def _is_proof(connection: ImapConnection, row: Known, name: str) -> bool:
+    try:
+        return _holds(connection, row, name)
+    except MailcrmError:
+        if not connection.alive:
+            raise
+        return False
 
 
 def _holds(connection: ImapConnection, row: Known, name: str) -> bool:

@@ -61,3 +61,10 @@ def test_a_missing_folder_is_the_folders_trouble() -> None:
     with pytest.raises(PermanentError) as caught, translated(SPEC, folder="Old"):
         raise imaplib.IMAP4.error("[NONEXISTENT] Unknown Mailbox: Old")
     assert caught.value.code == "imap.folder_missing"
+
+
+def test_a_backoff_hint_of_5000_digits_is_a_refusal_like_any_other() -> None:
+    """Python makes no number of so many digits: the reader of the refusal broke instead of saying what it was."""
+    answer = f"Request is throttled. Suggested Backoff Time: {'9' * 5000} milliseconds"
+    error = of_answer(imaplib.IMAP4.error(answer), SPEC, signing_in=True)
+    assert error.code == "imap.throttled"

@@ -86,3 +86,15 @@ def test_changes_told_on_opening_are_not_lost_by_opening_again(store: Store) -> 
     world.sync()
     does(world, ("flag", 0, 0, 1))
     world.settle()
+
+
+def test_a_folder_that_is_deleted_during_a_pass_does_not_end_the_pass(world: World) -> None:
+    """It was looked at, and gone when its mail was to be fetched: the others waited for the next pass."""
+    does(world, ("deliver", 2, 1, 0, 0, False), ("create", 7))
+    does(world, ("deliver", 4, 2, 0, 0, False))  # the folder "Neu", after "Arbeit"
+    assert len(world.account.boxes["Neu"].mails) == 1
+    report = world.sync(acts=[("BODY.PEEK[]", ("delete", 3))])  # while "Arbeit" is fetched
+    assert report is not None
+    assert report.error is None
+    assert [error.code for error in report.folder_errors.values()] == ["imap.folder_missing"]
+    world.settle()

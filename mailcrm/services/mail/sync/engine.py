@@ -228,15 +228,19 @@ class _Pass:
             self.report.vanished += look.look_at(connection, place.id, place.name, self.writing, self.connect, status)
             self.report.folder_errors.pop(place.name, None)
         except MailcrmError as error:
-            if not connection.alive or not (error.code in OF_FOLDER or isinstance(error, look.Doubtful)):
-                raise
-            self.report.folder_errors[place.name] = error
-            with self.writing() as session:
-                folder = session.get_one(Folder, place.id)
-                folder.error_code, folder.error_params = error.code, dict(error.params)
-                if isinstance(error, look.Doubtful):
-                    folder.server_count = error.exists
-                session.add(folder)
+            self.blame(connection, place, error)
+
+    def blame(self, connection: ImapConnection, place: _Place, error: MailcrmError) -> None:
+        """Keep a failure that is the folder's own with it, so that the others go on; raise any other."""
+        if not connection.alive or not (error.code in OF_FOLDER or isinstance(error, look.Doubtful)):
+            raise error
+        self.report.folder_errors[place.name] = error
+        with self.writing() as session:
+            folder = session.get_one(Folder, place.id)
+            folder.error_code, folder.error_params = error.code, dict(error.params)
+            if isinstance(error, look.Doubtful):
+                folder.server_count = error.exists
+            session.add(folder)
 
     def head_start(self, connection: ImapConnection, places: Sequence[_Place]) -> None:
         """Fetch the newest messages of a folder that was never opened, before all of its UIDs are listed.
@@ -245,7 +249,10 @@ class _Pass:
         """
         for place in places:
             if not self.out_of_time() and look.take_newest(connection, place.id, place.name, FIRST, self.writing):
-                self.fetch_slice(connection, place)
+                try:
+                    self.fetch_slice(connection, place)
+                except MailcrmError as error:
+                    self.blame(connection, place, error)
 
     def fetch_some(self, connection: ImapConnection, places: Sequence[_Place]) -> bool:
         """Fetch up to `RELOOK` slices of pending messages; tell whether another round is due."""
@@ -259,10 +266,13 @@ class _Pass:
         for place in places:
             if place.name in self.report.folder_errors or place.id not in waiting:
                 continue
-            while self.fetch_slice(connection, place):
-                slices += 1
-                if slices >= RELOOK or self.out_of_time() or self.user_waits():
-                    return True
+            try:
+                while self.fetch_slice(connection, place):
+                    slices += 1
+                    if slices >= RELOOK or self.out_of_time() or self.user_waits():
+                        return True
+            except MailcrmError as error:  # deleted or renamed since it was looked at: the others go on
+                self.blame(connection, place, error)
         return slices > 0  # while they were fetched, new mail may have come
 
     def fetch_slice(self, connection: ImapConnection, place: _Place) -> bool:

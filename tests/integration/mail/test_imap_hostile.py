@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from mailcrm.errors import MailcrmError, PermanentError, TransientError
+from mailcrm.services.mail.imap import watchdog
 from mailcrm.services.mail.imap.client import RemoteMessage, Unfetchable, connect
 from mailcrm.services.mail.imap.wire import Limits
 from mailcrm.services.mail.providers.values import Security, ServerSpec
@@ -267,3 +270,27 @@ def test_sign_in_refusals_are_told_apart(play: Callable[..., MisbehavingImap], s
     with pytest.raises(MailcrmError) as caught:
         connect(spec(server), SECRET, limits=QUICK)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("begin", [b"* SEARCH", b"* 1 FETCH (UID 1 BODY[] {5000}\r\n"], ids=["line", "literal"])
+def test_an_answer_that_drips_for_ever_has_an_end(
+    play: Callable[..., MisbehavingImap], monkeypatch: pytest.MonkeyPatch, begin: bytes
+) -> None:
+    """Each byte came before the read's time-out: the pass, its thread and a verification's turn were held for ever."""
+    monkeypatch.setattr(watchdog, "LOOK_S", 0.05)
+    monkeypatch.setattr(watchdog, "_thread", None)
+
+    def drip(peer: Peer, _tag: str, _line: str) -> None:
+        peer.send(begin)
+        with suppress(OSError):
+            while True:
+                peer.send(b" 1")
+                time.sleep(0.1)
+
+    server = play(_plain({r"UID (SEARCH|FETCH)": drip}))
+    patient = Limits(connect=2, read=5, sign_in=5, command=0.5)
+    with connect(spec(server), SECRET, limits=patient) as connection:
+        connection.examine("INBOX")
+        with pytest.raises(TransientError):
+            connection.list_uids(1, 9) if begin.endswith(b"SEARCH") else connection.fetch_message_ids([1])
+        assert not connection.alive

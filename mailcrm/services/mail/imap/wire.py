@@ -20,6 +20,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.response_parser import parse_fetch_response
 
 from mailcrm.errors import TransientError, UserError
-from mailcrm.services.mail.imap import answers, names
+from mailcrm.services.mail.imap import answers, names, watchdog
 from mailcrm.services.mail.providers import hosts
 from mailcrm.services.mail.providers.tls import shared_context
 from mailcrm.services.mail.providers.values import ServerSpec
@@ -40,6 +41,7 @@ from mailcrm.services.mail.providers.values import ServerSpec
 CONNECT_S = 15.0  # sync.md A9 #12: the default is no time-out at all
 READ_S = 90.0  # slow servers sort large folders before they answer
 SIGN_IN_S = 120.0
+COMMAND_S = 15 * 60.0  # as long as a pass may write nothing (sync/lease.py); an answer is some 8 MB at most
 MAX_LINE = 20_000_000  # sync.md A9 #14: a SEARCH answer with 111,000 UIDs passes imaplib's 1,000,000
 MAX_LITERAL = 110_000_000  # the largest message that is stored (100 MB, sync.md A5) with some room
 MAX_ANSWER = 400_000_000  # bytes of one command's answer: far above the batches that are asked for
@@ -59,12 +61,13 @@ imaplib._MAXLINE = MAX_LINE  # type: ignore[attr-defined]  # the module's only k
 class Limits:
     """Seconds that a TCP connection may take, that one read may take, and that connecting and signing in may in all.
 
-    The last one sees servers that drip one byte at a time.
+    The last two see servers that drip one byte at a time: `command` is for each single answer (watchdog.py).
     """
 
     connect: float = CONNECT_S
     read: float = READ_S
     sign_in: float = SIGN_IN_S
+    command: float = COMMAND_S
 
 
 def refuse_control(field: str, value: str | bytes) -> None:
@@ -82,6 +85,7 @@ class _Guarded:
     _unread = b""  # a line that was looked at and is imaplib's to read
     ahead = ""  # the tag of a command whose answer has not been read (Wire.fetch_bodies)
     _greeted = False
+    busy_since: float | None = None  # when the command began whose answer is waited for
 
     def open(self, *args: Any, **kwargs: Any) -> None:
         super().open(*args, **kwargs)  # type: ignore[misc]
@@ -115,7 +119,18 @@ class _Guarded:
             self._command_complete("UID", tag)  # type: ignore[attr-defined]
             self.untagged_responses.pop("FETCH", None)  # type: ignore[attr-defined]
         self._seen_bytes = self._seen_items = 0
-        return super()._command(name, *args)  # type: ignore[misc]
+        self.busy_since = time.monotonic()
+        try:
+            return super()._command(name, *args)  # type: ignore[misc]
+        finally:
+            self.busy_since = None
+
+    def _command_complete(self, name: str, tag: Any) -> Any:
+        self.busy_since = time.monotonic()
+        try:
+            return super()._command_complete(name, tag)  # type: ignore[misc]
+        finally:
+            self.busy_since = None
 
     def _append_untagged(self, typ: str, dat: Any) -> None:
         self._seen_items += 1
@@ -228,6 +243,7 @@ class Wire(imapclient.IMAPClient):
             timeout=imapclient.SocketTimeout(self._limits.connect, self._limits.read),  # type: ignore[arg-type]
         )
         self._imap.debug = 0
+        watchdog.watch(self)
         self.normalise_times = False  # A9 #20
         if self._imap.state != "NONAUTH":  # PREAUTH: whoever answers wants to skip TLS and sign-in (F14)
             raise ProtocolError("PREAUTH greeting")
@@ -277,6 +293,17 @@ class Wire(imapclient.IMAPClient):
     def _normalise_folder(self, folder_name: str | bytes) -> bytes:
         raw = self.raw_name(folder_name) if isinstance(folder_name, str) else folder_name
         return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+    @property
+    def busy_since(self) -> float | None:
+        """Since when a command waits for its answer; None when none does, or when the socket was taken over."""
+        return getattr(self.__dict__.get("_imap"), "busy_since", None)
+
+    @property
+    def busy_most(self) -> float:
+        """Seconds that one command may take."""
+        limits = self.__dict__.get("_limits")
+        return limits.command if limits is not None else COMMAND_S
 
     def hang_up(self) -> None:
         """Close the socket without another word; for connections whose state is not known. From any thread."""

@@ -36,6 +36,7 @@ from mailcrm.services.mail.sync.ledger import ORDER
 from mailcrm.services.rows import pick, rows, run
 
 HOLD = timedelta(seconds=180)  # longer than one read from a slow server; renewed with the progress
+MOST_S = 2 * 3600.0  # 200,000 messages take minutes; a server that drips must not keep everybody's verifications
 TELL_S = 1.0  # seconds between two notes of the progress
 LEASE_WAIT_S = 150.0  # how long a pass may keep the mailbox while a folder waits to be mended
 _RETRY_S = 0.25
@@ -119,7 +120,7 @@ class _Run:
 
     def run(self) -> None:
         """Compare and mend every folder that is synced."""
-        with self.connect() as connection:
+        with self.connect() as connection, connection.deadline(MOST_S):
             for folder_id, name in self.folders():
                 if self.should_stop is not None and self.should_stop():
                     self.report.cut = True

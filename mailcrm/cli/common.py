@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from getpass import getpass
@@ -60,9 +61,17 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         return
     names = list(rows[0])
     cells = [[_word(row[name]) for name in names] for row in rows]
-    widths = [max(len(name), *(len(line[at]) for line in cells)) for at, name in enumerate(names)]
+    widths = [max(len(name), *(_columns(line[at]) for line in cells)) for at, name in enumerate(names)]
     for line in ([name.replace("_", " ") for name in names], *cells):
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        padded = (cell + " " * (width - _columns(cell)) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def _columns(text: str) -> int:
+    """How wide a terminal shows a text: East Asian characters take two columns, marks that combine none."""
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
+    )
 
 
 def _word(value: Any) -> str:

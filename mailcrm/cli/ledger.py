@@ -94,8 +94,16 @@ def rows(box: MailboxView, one: Health) -> list[dict[str, Any]]:
 
 
 def table(lines: list[dict[str, Any]]) -> None:
-    """Print the contract's columns."""
-    common.show([{name: line[name] for name in COLUMNS} for line in lines], as_json=False)
+    """Print the contract's columns; an error that several folders of a mailbox share is said at the first."""
+    said: set[tuple[str, str]] = set()
+    shown: list[dict[str, Any]] = []
+    for line in lines:
+        error = (line["mailbox"], line["error"])
+        shown.append(
+            {name: line[name] for name in COLUMNS} | ({"error": "the same"} if line["error"] and error in said else {})
+        )
+        said.add(error)
+    common.show(shown, as_json=False)
 
 
 def in_words(one: Health) -> str:

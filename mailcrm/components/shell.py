@@ -102,7 +102,7 @@ def _footer() -> rx.Component:
                         rx.el.span(NavState.me.name, class_name="b cut", dir="auto"),
                         rx.el.span(
                             _sync_dot(),
-                            rx.el.span(NavState.sync_text, class_name="cut"),
+                            rx.el.span(NavState.sync_text, class_name="cut", title=NavState.sync_why),
                             class_name="row gap6 t1 dim",
                             data_testid="sync-status",
                             role="status",
@@ -156,6 +156,7 @@ def _sync_dot() -> rx.Component:
         NavState.sync_kind,
         ("ok", rx.el.span(class_name="dot dot-ok")),
         ("syncing", icon("loader-circle", size=12, cls="spin")),
+        ("reconnect", rx.el.span(class_name="dot dot-warn")),
         ("error", rx.el.span(class_name="dot dot-bad")),
         rx.el.span(class_name="dot dot-off"),
     )

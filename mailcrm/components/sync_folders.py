@@ -23,7 +23,7 @@ def synced_folders() -> rx.Component:
                 "folders",
                 "all",
                 tr("All mail"),
-                tr("Every folder but drafts, spam and trash, and those that are added later."),
+                tr("Every folder, also those that are added later. Not drafts, spam and trash."),
                 mark="mails",
                 checked=FoldersState.everything,
                 on_pick=FoldersState.sync_all(True),

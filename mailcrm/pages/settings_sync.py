@@ -14,6 +14,7 @@ from mailcrm.components.sync_health import dot, importing, sync_button, sync_hea
 from mailcrm.state.connect import ConnectState
 from mailcrm.state.i18n import tr
 from mailcrm.state.settings import MailboxesState, MailboxRow
+from mailcrm.state.settings_health import HealthState
 
 BOX = MailboxesState.chosen
 
@@ -56,7 +57,7 @@ def settings_sync() -> rx.Component:
 def _mailboxes() -> rx.Component:
     return rx.fragment(
         rx.el.ul(rx.foreach(MailboxesState.rows, _row), class_name="mailbox-rows"),
-        rx.cond(BOX.signed_out, _sign_in_again()),
+        rx.cond(BOX.signed_out | (HealthState.trouble_act == "password"), _sign_in_again()),
         importing(),
         synced_folders(),
         stored_mail(),
@@ -136,7 +137,7 @@ def _row(row: rx.Var[MailboxRow]) -> rx.Component:
 def _sign_in_again() -> rx.Component:
     return option(
         tr("Sign in again"),
-        tr("The mail server no longer takes the stored password. Sync is stopped until it has a new one."),
+        tr("The mail server no longer takes the stored password. Sync goes on when it has a new one."),
         rx.el.form(
             field(
                 tr("Password or app password"),

@@ -37,6 +37,7 @@ class NavState(rx.State):
     leads: str = ""
     sync_kind: str = "none"
     sync_text: str = ""
+    sync_why: str = ""
     demo: bool = False
 
     @rx.event
@@ -65,6 +66,7 @@ class NavState(rx.State):
         self.inbox, self.drafts = _some(actor, counts.inbox_unread), _some(actor, counts.drafts)
         self.outbox, self.leads = _some(actor, counts.outbox), _some(actor, counts.leads)
         self.sync_kind, self.sync_text = status.kind, sync_text(status, eyes_of(actor))
+        self.sync_why = status.sentence
 
 
 #: Constant scripts only: nothing that anybody wrote goes into one.
@@ -79,13 +81,20 @@ def sync_text(status, eyes: Eyes) -> str:  # noqa: ANN001  (SyncStatus)
         if not status.total:
             return gettext(eyes.language, "Syncing")
         done, total = i18n.number(eyes.language, status.done), i18n.number(eyes.language, status.total)
-        return gettext(eyes.language, "Syncing {done} of {total}", done=done, total=total)
+        return gettext(eyes.language, "{done} of {total}", done=done, total=total)  # beside a turning wheel
     if status.kind == "ok":
         if status.last_success_at is None:
             return gettext(eyes.language, "Up to date")
         at = i18n.short_day(eyes.language, status.last_success_at, eyes.now, eyes.zone)
         return gettext(eyes.language, "Up to date · {time}", time=at)
-    return status.sentence or gettext(eyes.language, "Sync stopped. Open Email sync to see why.")
+    if status.kind == "reconnect":
+        return gettext(eyes.language, "Sign in again")
+    if status.kind == "paused":
+        return gettext(eyes.language, "Paused by you")
+    if status.next_try_at is None:
+        return gettext(eyes.language, "Trying again")
+    at = i18n.short_day(eyes.language, status.next_try_at, eyes.now, eyes.zone)
+    return gettext(eyes.language, "Retrying at {time}", time=at)
 
 
 def _some(actor: Actor, count: int) -> str:

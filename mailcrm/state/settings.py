@@ -79,6 +79,7 @@ class MailboxesState(rx.State):
     async def load(self):
         """Show the mailboxes when the page opens."""
         self.saved, self.wrong, self.leaving = "", "", 0
+        (await self.get_state(FoldersState)).saved = False
         await self._fill(await actor_of(self))
 
     @rx.event
@@ -210,6 +211,7 @@ def _row(view: Any, eyes: Eyes, *, syncing: bool) -> MailboxRow:
     at = i18n.short_day(eyes.language, view.last_success_at, eyes.now, eyes.zone) if view.last_success_at else ""
     if kind == "ok" and view.error:
         kind = "bad"
+        at = i18n.short_day(eyes.language, view.next_try_at, eyes.now, eyes.zone) if view.next_try_at else ""
     elif kind == "ok" and (syncing or not at):
         kind = "syncing"
     words = {

@@ -27,13 +27,17 @@ WATCH_FRESH = timedelta(minutes=10)  # the watcher gives a sign of life more oft
 
 @dataclass(frozen=True)
 class SyncStatus:
-    """The footer's words: "ok", "syncing" (done of total), "error" (with its sentence) or "none" (no mailbox)."""
+    """The footer's words: "ok", "syncing" (done of total), "error", "reconnect", "paused" (all are) or "none" (no mailbox).
+
+    Of an error, `sentence` says what is wrong and `next_try_at` when it is tried again.
+    """
 
     kind: str
     done: int = 0
     total: int = 0
     sentence: str = ""
     last_success_at: datetime | None = None
+    next_try_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,13 @@ def sync_status(actor: Actor) -> SyncStatus:
         if not boxes:
             return SyncStatus("none")
         latest = max((row.last_success_at for row in boxes if row.last_success_at), default=None)
-        for row in boxes:
-            if row.error_code:
+        if all(row.status == "paused" for row in boxes):
+            return SyncStatus("paused", last_success_at=latest)
+        for row in sorted(boxes, key=lambda row: row.status != "needs_reconnect"):  # who has to sign in comes first
+            if row.error_code and row.status != "paused":
                 why = i18n.kept_sentence(row.error_code, row.error_params, actor.language)
-                return SyncStatus("error", sentence=why, last_success_at=latest)
+                kind = "reconnect" if row.status == "needs_reconnect" else "error"
+                return SyncStatus(kind, sentence=why, last_success_at=latest, next_try_at=row.next_try_at)
         mine = select(Folder.id).where(
             col(Folder.mailbox_id).in_([row.id for row in boxes]),
             col(Folder.chosen).is_(True),

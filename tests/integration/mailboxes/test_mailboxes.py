@@ -129,11 +129,17 @@ def test_reconnecting_takes_only_a_password_that_works(given: MailboxInput) -> N
         row.status, row.error_code, row.error_params = "needs_reconnect", "imap.wrong_password", {"host": "h"}
         row.next_try_at = utcnow()
     assert health.sync_status(aino).sentence.startswith("h did not accept")
+    assert health.sync_status(aino).kind == "reconnect"
+    boris = a_mailbox(aino, error_code="server.lost", error_params={"host": "x"})
+    assert health.sync_status(aino).kind == "reconnect"  # what needs the user comes before what ends by itself
+    mailboxes.remove(aino, boris)
     with pytest.raises(UserError):
         mailboxes.reconnect(aino, view.id, "still wrong")
     assert mailboxes.get(aino, view.id).status == "needs_reconnect"
     fixed = mailboxes.reconnect(aino, view.id, PASSWORD)
     assert (fixed.status, fixed.error, fixed.next_try_at) == ("active", "", None)
+    mailboxes.change(aino, view.id, paused=True)
+    assert health.sync_status(aino).kind == "paused"
 
 
 def test_changing_settings_changes_what_is_given_only(given: MailboxInput) -> None:

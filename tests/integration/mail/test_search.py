@@ -138,6 +138,19 @@ def test_a_flood_of_words_is_cut_not_refused(db: str) -> None:
     assert asked(f"w{1:059d}") == ["flood"]
 
 
+@pytest.mark.parametrize("letter", ["\U00010330", "ж", "w"])
+def test_a_flood_of_long_words_is_cut_not_refused(db: str, letter: str) -> None:
+    """Words of four-byte letters passed PostgreSQL's 1 MB: one such email ended every sync of its mailbox."""
+    first = ord(letter)
+    flood = " ".join("".join(chr(first + (n >> bit & 1)) for bit in range(60)) for n in range(7000))
+    head = "From: a@b.test\r\nSubject: long\r\nMessage-ID: <long@search.test>\r\n"
+    raw = f"{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{flood}\r\n".encode()
+    message = a_message(a_mailbox(a_user()), rfc_message_id="long@search.test")
+    with transaction() as session:
+        index.add(session, [(message.id or 0, words_of(parse_message(raw)))])
+    assert asked(letter * 60) == ["long"]
+
+
 @pytest.mark.parametrize("question", ["見積", "certificates", "mika aaltonen"])
 def test_the_thread_list_uses_the_index(db: str, question: str) -> None:
     """Own mail only: a colleague's thread with the same words is not found."""

@@ -124,7 +124,7 @@ class ImapConnection:
         with self._call():
             found = commands.survey(self._wire, counts=counts)
             utf8 = "UTF8=ACCEPT" in self._wire.enabled
-            named = [(f.attributes, f.delimiter, names.decode(f.raw, utf8=utf8)) for f in found.folders]
+            named = [(f.attributes, f.delimiter, names.bounded(names.decode(f.raw, utf8=utf8))) for f in found.folders]
             statuses = [found.statuses.get(f.raw) for f in found.folders]
             return [
                 replace(folder, status=status) for folder, status in zip(with_roles(named), statuses, strict=True)

@@ -11,10 +11,13 @@ So `encode(decode(raw)) == raw` for every name, on every connection, without a t
 
 from __future__ import annotations
 
+import hashlib
+
 from imapclient.imap_utf7 import decode as decode_utf7
 from imapclient.imap_utf7 import encode as encode_utf7
 
 RAW = "\u2060"  # WORD JOINER: nobody sees it
+MOST = 1000  # octets of a name; PostgreSQL indexes 2,704, and real servers end at 255
 _BYTE = 0xF700  # private use, as many programs keep undecodable bytes
 
 
@@ -37,6 +40,17 @@ def encode(name: str, *, utf8: bool = False) -> bytes:
             for c in name[1:]
         )
     return name.encode("utf-8", "replace") if utf8 else bytes(encode_utf7(name))
+
+
+def bounded(name: str) -> str:
+    """Return a name that a database can index; a longer one cut, with its hash, so that it is shown and never opened.
+
+    Opening it fails at the server, and the folder says so: better than mail that is missing without a word.
+    """
+    octets = name.encode()
+    if len(octets) <= MOST:
+        return name
+    return f"{name[:200]}… {hashlib.sha256(octets).hexdigest()[:16]}"
 
 
 def label(raw: object) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mailcrm.services.mail.parse.values import ParsedMessage
 
 MAX_WORDS = 16_000  # of one message; PostgreSQL knows 16,383 positions in a text, and 1 MB of words
+MAX_BYTES = 850_000  # of one message's words; PostgreSQL adds up to 10 bytes to each word's and stops at 1 MB
 MAX_WORD = 60  # characters; longer ones are encoded rubbish, and are cut the same way when asked for
 _MAX_TEXT = 400_000  # characters looked at: enough for MAX_WORDS of any language
 _MAX_QUESTION = 10  # words of a question
@@ -50,7 +51,23 @@ def words_of(parsed: ParsedMessage) -> Words:
     files = _cut(words(" ".join(a.filename for a in parsed.attachments)), 2000)
     subject = _cut(words(parsed.subject), 1000)
     left = MAX_WORDS - sum(field.count(" ") + 1 for field in (subject, people, files))
-    return Words(subject, people, _cut(words(parsed.text), left), files)
+    return _fitting(Words(subject, people, _cut(words(parsed.text), left), files))
+
+
+def _fitting(found: Words) -> Words:
+    """Cut what is more than `MAX_BYTES`: long words of four-byte letters are, within all the other limits."""
+    if len(found.subject) + len(found.people) + len(found.body) + len(found.files) <= MAX_BYTES // 4:
+        return found
+    left = MAX_BYTES
+    out: list[str] = []
+    for field in (found.subject, found.people, found.files, found.body):
+        raw = field.encode()
+        if len(raw) > left:
+            raw = raw[:left].rpartition(b" ")[0]  # whole words
+        left -= len(raw)
+        out.append(raw.decode())
+    subject, people, files, body = out
+    return Words(subject, people, body, files)
 
 
 def words(text: str) -> str:

@@ -442,8 +442,12 @@ def _as_poison(outcome: apply.Stored) -> apply.Poison:
 
 
 def _is_busy(error: DBAPIError) -> bool:
-    """Whether the database could not be written for now, whatever is written."""
-    return isinstance(error, OperationalError)
+    """Whether the database could not be written for now, whatever is written.
+
+    PostgreSQL's limits (SQLSTATE class 54: a row too long for an index, too many words) come as the same exception,
+    and are the message's: trying again changes nothing.
+    """
+    return isinstance(error, OperationalError) and not str(getattr(error.orig, "sqlstate", "")).startswith("54")
 
 
 def _pending(session: Session, mailbox_id: int) -> int:

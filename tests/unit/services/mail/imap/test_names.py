@@ -73,3 +73,11 @@ def test_labels_of_gmail() -> None:
     assert [names.label(raw) for raw in (b"\\Inbox", b"&U,BTFw-", b"&bad", 2024, None)] == [
         "\\Inbox", "台北", "&bad", "2024", "",
     ]  # fmt: skip
+
+
+def test_a_name_too_long_for_an_index_is_cut_and_told_apart() -> None:
+    """PostgreSQL refused a name of 3,000 octets, and with it every pass over the mailbox."""
+    one, other = ("仕" * 3000 + end for end in "ab")
+    assert names.bounded(one) != names.bounded(other)
+    assert all(len(names.bounded(name).encode()) <= names.MOST for name in (one, other))
+    assert names.bounded("仕事") == "仕事"

@@ -1,4 +1,4 @@
-"""`mailbox add | list | change | folders | remove | reconnect`."""
+"""`mailbox add | list | change | folders | writes | remove | reconnect`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailcrm.cli import common
-from mailcrm.errors import UserError
+from mailcrm.errors import NotFound, UserError
 from mailcrm.services.mail.providers.values import ServerSpec
 
 if TYPE_CHECKING:  # the commands import what they need, so that `serve` starts without the mail engine
@@ -146,6 +146,39 @@ def folders(
         }
         for node in folder_choice.folders(actor, box.id).folders
         if node.selectable
+    ]
+    common.show(rows, as_json=as_json)
+
+
+@app.command()
+def writes(
+    address: Annotated[str, typer.Argument(help="Which mailbox.")],
+    user: Annotated[str, typer.Option(help="Whose, when several users connected it.")] = "",
+    retry: Annotated[int | None, typer.Option(help="Try this one again now.")] = None,
+    drop: Annotated[int | None, typer.Option(help="Let this failed one go.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List what was done here and could not yet be done on the server, each with its reason."""
+    from mailcrm.services.mail.writeback import shown
+
+    actor, box = find(address, user)
+    actor = replace(actor, language="en")
+    for action_id, verb in ((retry, shown.retry), (drop, shown.dismiss)):
+        if action_id is not None:
+            if shown.mailbox_of(actor, action_id) != box.id:
+                raise NotFound
+            verb(actor, action_id)
+    rows = [
+        {
+            "id": view.id,
+            "state": view.state,
+            "what": view.kind,
+            "subject": view.subject,
+            "asked_at": view.created_at,
+            "next_try_at": view.next_try_at,
+            "reason": view.sentence,
+        }
+        for view in (*shown.failed(actor, box.id), *shown.pending_actions(actor, box.id))
     ]
     common.show(rows, as_json=as_json)
 

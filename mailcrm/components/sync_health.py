@@ -5,6 +5,7 @@ import reflex as rx
 from mailcrm.components.buttons import button
 from mailcrm.components.icons import icon
 from mailcrm.components.ledger import ledger_table, trouble_button
+from mailcrm.components.sync_writes import unwritten
 from mailcrm.state.i18n import tr
 from mailcrm.state.settings import MailboxesState
 from mailcrm.state.settings_health import HealthState, Line, SetAside
@@ -48,6 +49,7 @@ def sync_health() -> rx.Component:
         ),
         rx.cond(HealthState.trouble != "", _trouble()),
         rx.el.ul(rx.foreach(HealthState.lines, _line), _verified(), class_name="health-lines"),
+        unwritten(),
         ledger_table(),
         rx.cond(HealthState.aside.length() > 0, _set_aside()),
         class_name="option option-wide",

@@ -23,6 +23,7 @@ from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
 from mailcrm.state.settings_folders import FoldersState
 from mailcrm.state.settings_health import HealthState
+from mailcrm.state.settings_writes import WritesState
 from mailcrm.state.toasts import say
 
 #: The switches of a mailbox, by the name that the service knows them by.
@@ -200,6 +201,7 @@ class MailboxesState(rx.State):
                 (row for row in self.rows if row.id == wanted), self.rows[0] if self.rows else MailboxRow()
             )
             await (await self.get_state(HealthState))._fill(actor, self.chosen.id)
+            await (await self.get_state(WritesState))._fill(actor, self.chosen.id)
             await (await self.get_state(FoldersState))._fill(actor, self.chosen.id)
             self.failed = False
         finally:

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from fastapi import Depends, FastAPI
 
-from mailcrm.endpoints.api import crm, docs, folders, mail, mailboxes, notifications, outbox, problems, quarantine
+from mailcrm.endpoints.api import (
+    crm,
+    docs,
+    folders,
+    mail,
+    mailboxes,
+    notifications,
+    outbox,
+    problems,
+    quarantine,
+    writes,
+)
 from mailcrm.endpoints.api.common import known_parameters
 from mailcrm.endpoints.api.limits import LimitBody
 
@@ -25,7 +36,7 @@ app = FastAPI(
     root_path_in_servers=False,
     responses=dict.fromkeys(("401", "404", "422"), problems.DOCUMENTED),
 )
-for part in (mailboxes, folders, quarantine, mail, outbox, crm, notifications, docs):
+for part in (mailboxes, folders, writes, quarantine, mail, outbox, crm, notifications, docs):
     app.include_router(part.router, dependencies=[Depends(known_parameters)])
 problems.install(app)
 app.add_middleware(LimitBody)

@@ -36,6 +36,7 @@ ALLOWED = {
     "settings.mailboxes_state": "ask_remove choose close_question keep_history load pause refresh refresh_soon remove share sign_in_again switch sync_now",
     "settings_folders.folders_state": "cancel confirm sync_all tick watch",
     "settings_health.health_state": "copy_details retry verify",
+    "settings_writes.writes_state": "dismiss retry",
     "team.team_state": "ask_disable close_question disable invite load show_invite",
     "thread.thread_state": "fetch_file show_remote unfold",
     "welcome.welcome_state": "open_invite open_login open_setup set_language",

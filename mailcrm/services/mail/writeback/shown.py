@@ -49,6 +49,12 @@ def failed(actor: Actor, mailbox_id: int, limit: int = 100) -> tuple[ActionView,
     return _list(actor, mailbox_id, "failed", limit)
 
 
+def mailbox_of(actor: Actor, action_id: int) -> int:
+    """Return which of the actor's mailboxes an action is for; NotFound for anybody else's."""
+    with reading() as session:
+        return _own(session, actor, action_id).mailbox_id
+
+
 def retry(actor: Actor, action_id: int) -> None:
     """Try a failed action again now, or one that waits for its next try."""
     with transaction() as session:

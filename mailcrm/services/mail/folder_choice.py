@@ -7,7 +7,7 @@ Nothing changes on the server. Does not sync.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, func, select
@@ -143,6 +143,7 @@ def _choice(session: Session, mailbox: Mailbox) -> FolderChoice:
     stored: dict[int, int] = {row[0]: row[1] for row in rows(session, counted)}
     present = _present(session, mailbox_id)
     names = {folder.name for folder in present}
+    tops = {folder.name: folder for folder in reversed(present)}
     nodes = [
         FolderNode(
             id=folder.id or 0,
@@ -156,7 +157,7 @@ def _choice(session: Session, mailbox: Mailbox) -> FolderChoice:
             watched=folder.watched or folder.role == "inbox",
             selectable=folder.selectable,
         )
-        for folder in sorted(present, key=lambda each: _place(each, present))
+        for folder in sorted(present, key=lambda each: _place(each, tops))
     ]
     return FolderChoice(mailbox.sync_all, tuple(nodes))
 
@@ -171,8 +172,8 @@ def _label(folder: Folder, names: set[str]) -> tuple[str, int]:
     return folder.delimiter.join(parts[start:]) or folder.name, len(above)
 
 
-def _place(folder: Folder, present: Sequence[Folder]) -> tuple[int, list[str]]:
+def _place(folder: Folder, tops: Mapping[str, Folder]) -> tuple[int, list[str]]:
     """Sort a folder right below its ancestors, and those by what they are for: INBOX first."""
     parts = folder.name.split(folder.delimiter) if folder.delimiter else [folder.name]
-    top = next((each for each in present if each.name == parts[0]), folder)
+    top = tops.get(parts[0], folder)
     return ORDER.get(top.role, len(ORDER)), [part.casefold() for part in parts]

@@ -201,6 +201,8 @@ SENTENCES.update(
         "it will be compared again.",
         "sync.doubt_empty": "“{folder}” suddenly looks empty on the server. Nothing was removed; "
         "it will be compared again.",
+        "sync.disk_full": "The disk of mailcrm’s server is full. Nothing is lost; "
+        "ask the administrator to make room, and syncing goes on.",
         "sync.broke": "Syncing failed on our side. It will be tried again; the server’s log says why.",
     }
 )

@@ -249,7 +249,12 @@ def test_members_do_not_administer(served: Served, aino: Person) -> None:
 
 
 def _rest(served: Served, person: Person, method: str, path: str, name: str, row_id: int | str) -> tuple[int, str, str]:
-    url = path.replace(f"{{{name}}}", str(row_id)).replace("{n}", "1").replace("{folder_id}", "1").replace("{write_id}", "1")
+    url = (
+        path.replace(f"{{{name}}}", str(row_id))
+        .replace("{n}", "1")
+        .replace("{folder_id}", "1")
+        .replace("{write_id}", "1")
+    )
     body = BODIES.get(f"{method} {path}") or BODIES.get(f"{method} /{path.split('/')[1]}")
     answer = served.rest(person, method.upper(), url, **({"json": body} if body else {}))
     headers = {key: value for key, value in answer.headers.items() if key not in ("date", "content-length")}

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from mailcrm.models import Mailbox, Outbox
 from mailcrm.services.db import transaction
+from mailcrm.services.mail import packs
 from mailcrm.services.mail.imap.client import ImapConnection, connect
 from mailcrm.services.mail.imap.folders import RemoteFolder
 from mailcrm.services.mail.imap.listing import FolderStatus
 from mailcrm.services.mail.imap.wire import Limits
 from mailcrm.services.mail.mailboxes import Credentials
-from mailcrm.services.mail.search import text
+from mailcrm.services.mail.search import index, text
 from mailcrm.services.mail.sync import survey
 from mailcrm.services.mail.sync.engine import sync_mailbox
 from tests.fakes.imap.memory import Network
 from tests.integration.sync.conftest import Box, raw
 from tests.integration.sync.machine.database import Store
+from tests.integration.sync.machine.world import World
 from tests.integration.sync.test_changes import GMAIL, MODERN, PLAIN, a_world, deliver, messages
 
 WHEN = datetime.now(UTC).replace(microsecond=0)
@@ -148,6 +154,44 @@ def test_numbers_that_are_no_uids_are_not_stored(store: Store) -> None:
     report = sync_mailbox(world.store.mailbox_id, dial=dial)
     assert report.error is None
     world.settle()
+
+
+@pytest.mark.parametrize("where", ["half of a pack is written", "the pack is flushed", "the database"])
+def test_a_full_disk_is_said_and_nothing_is_lost(store: Store, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """It was a bug of ours on the screen; what is stored stays, and the rest comes when there is room (threat 27)."""
+    world = a_world(store, PLAIN)
+    deliver(world, "INBOX", 1, 2)
+    world.settle()
+    deliver(world, "INBOX", 3, 4, 5)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def half(descriptor: int, parts: list[memoryview]) -> int:
+        return os.write(descriptor, parts[0][:10]) if len(parts[0]) > 10 else full()
+
+    def no_room(*_: object) -> None:
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    with monkeypatch.context() as patch:
+        if where == "the database":
+            patch.setattr(index, "add", no_room)
+        elif where == "the pack is flushed":
+            patch.setattr(packs, "_sync", full)
+        else:
+            patch.setattr(packs.os, "writev", half)
+        report = sync_mailbox(world.store.mailbox_id, dial=dial_to(world))
+    assert report.error is not None
+    assert report.error.code == "sync.disk_full"
+    assert len(messages(world)) == 2
+    world.ledger_holds()
+    world.settle()
+    assert len(messages(world)) == 5
+
+
+def dial_to(world: World) -> Callable[[Credentials, Limits | None], ImapConnection]:
+    network = Network(world.account, [], None, 0)
+    return lambda access, limits: connect(access.imap, access.imap_password, limits=limits, opener=network.open)
 
 
 def test_what_a_database_refuses_for_its_size_stops_one_message_only(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ Does not decide (plan.py), does not parse (fetch.py), does not sleep or loop for
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -110,7 +111,7 @@ def sync_mailbox(
         report.error = error
     except Exception as error:
         log.exception("a sync broke", mailbox_id=mailbox_id)
-        report.error = TransientError("sync.broke")
+        report.error = TransientError("sync.disk_full" if _is_disk_full(error) else "sync.broke")
         report.error.__cause__ = error
     outcome.finish(mailbox_id, owner, report, started)
     return report
@@ -439,6 +440,15 @@ class _Fenced:
 
 def _as_poison(outcome: apply.Stored) -> apply.Poison:
     return apply.Poison(outcome.uid, "quarantine.database", outcome.sha, outcome.size, place=outcome.place)
+
+
+def _is_disk_full(error: Exception) -> bool:
+    """Whether files, SQLite or PostgreSQL found no room: the administrator's to mend, and nobody's bug."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not isinstance(error, DBAPIError):
+        return False
+    return getattr(error.orig, "sqlstate", "") == "53100" or "disk is full" in str(error.orig)
 
 
 def _is_busy(error: DBAPIError) -> bool:

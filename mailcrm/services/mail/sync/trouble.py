@@ -57,6 +57,7 @@ TABLE: dict[str, tuple[Kind, Button]] = {
     "sync.doubt_empty": ("server", "retry"),
     "sync.doubt_mass": ("server", "retry"),
     "sync.bad_messages": ("message", "open_quarantine"),
+    "sync.disk_full": ("bug", "retry"),
     "sync.broke": ("bug", "report"),
     "internal": ("bug", "report"),
 }

@@ -83,3 +83,17 @@ def test_the_next_bodies_are_asked_for_before_the_last_are_read(box: Box, monkey
         assert [m.uid for m in connection.fetch_raw([3], meta=meta, following=[1, 2])] == [3]
         assert [m.uid for m in connection.fetch_raw([9, 10], meta=meta)] == [10, 9]  # not those
         assert connection.alive
+
+
+def test_bodies_of_the_next_batch_that_come_early_are_kept(box: Box) -> None:
+    """Dovecot works at two FETCHes at once when its output is full: the second's bodies came before the first's end,
+    were dropped, and a fifth of a first sync was fetched twice."""
+    for n in range(1, 61):
+        box.deliver(raw(n) + b"x" * 74 + b"\n" + (b"y" * 75 + b"\n") * 4000)
+    with client.connect(box.dovecot.spec(box.user), "secret") as connection:
+        connection.examine("INBOX")
+        meta = connection.fetch_meta(range(1, 61))
+        late, early = list(range(31, 61)), list(range(1, 31))
+        first = [m.uid for m in connection.fetch_raw(late, meta=meta, following=early)]
+        assert sorted(first) == late
+        assert sorted(m.uid for m in connection.fetch_raw(early, meta=meta)) == early

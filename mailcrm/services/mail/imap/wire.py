@@ -33,7 +33,7 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.response_parser import parse_fetch_response
 
 from mailcrm.errors import TransientError, UserError
-from mailcrm.services.mail.imap import answers, names, watchdog
+from mailcrm.services.mail.imap import answers, names, uidset, watchdog
 from mailcrm.services.mail.providers import hosts
 from mailcrm.services.mail.providers.tls import shared_context
 from mailcrm.services.mail.providers.values import ServerSpec
@@ -226,6 +226,7 @@ class Wire(imapclient.IMAPClient):
         self._opener = opener or self._dial
         self._hung_up = False
         self._following = ""  # what was asked for ahead
+        self._early: dict[int, bytes] = {}  # what came of it already
         self.raw_socket: socket.socket | None = None
         #: What ENABLE was asked for, and what the server confirmed (RFC 5161).
         self.asked: set[str] = set()
@@ -331,24 +332,24 @@ class Wire(imapclient.IMAPClient):
 
         `following` is the set that is fetched next: it is asked for before this answer is read (RFC 3501 §5.5), so
         that no round trip lies between the two. Should something else be asked next, its answer is dropped first.
+        Dovecot works at both commands at once: bodies of the next answer that come early are kept for it.
         """
         imap: Any = self._imap
         tag, imap.ahead = imap.ahead, ""
+        early, self._early = self._early, {}
         if not tag or self._following != sequence_set:
-            imap.ahead = tag
+            imap.ahead, early = tag, {}
             tag = self._ask_bodies(sequence_set)
         if following:
             imap.ahead, self._following = self._ask_bodies(following), following
         typ, said = self._imap._command_complete("UID", tag)
         typ, data = self._imap._untagged_response(typ, said, "FETCH")
         self._checkok("fetch", typ, data)
-        data = [] if data == [None] else data
-        fast = answers.bodies(data)
-        if fast is not None:
-            return fast
-        slow = parse_fetch_response(data, self.normalise_times, True)
-        found = ((uid, item.get(b"BODY[]")) for uid, item in slow.items())
-        return {uid: body for uid, body in found if isinstance(body, bytes)}
+        found = early | _bodies([] if data == [None] else data, self.normalise_times)
+        if following:
+            mine, theirs = set(uidset.parse(sequence_set)), set(uidset.parse(following))
+            self._early = {uid: found.pop(uid) for uid in theirs - mine if uid in found}
+        return found
 
     def _ask_bodies(self, sequence_set: str) -> str:
         tag: str = self._imap._command("UID", "FETCH", sequence_set, "(BODY.PEEK[])")
@@ -430,6 +431,15 @@ class Wire(imapclient.IMAPClient):
             raise
         finally:
             timer.cancel()
+
+
+def _bodies(data: list[Any], normalise_times: bool) -> dict[int, bytes]:
+    fast = answers.bodies(data)
+    if fast is not None:
+        return fast
+    slow = parse_fetch_response(data, normalise_times, True)
+    found = ((uid, item.get(b"BODY[]")) for uid, item in slow.items())
+    return {uid: body for uid, body in found if isinstance(body, bytes)}
 
 
 def quoted(value: str) -> str:

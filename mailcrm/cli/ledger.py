@@ -117,7 +117,7 @@ def in_words(one: Health) -> str:
         said.append(f"about {i18n.span('en', timedelta(seconds=max(1, one.seconds_left)))} left")
     said.append({"idle": "watched live", "poll": "watched by polling"}.get(one.live, "not watched"))
     if one.write_waiting or one.write_failed:
-        said.append(f"{one.write_waiting} changes wait for the server, {one.write_failed} failed")
+        said.append(f"waiting to be done on the server: {one.write_waiting}, failed: {one.write_failed}")
     return ", ".join(said) + "."
 
 

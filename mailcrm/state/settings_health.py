@@ -214,6 +214,8 @@ def _verified(found: Verification, eyes: Eyes) -> tuple[str, str]:
         return "ok", gettext(
             eyes.language, "{n} emails compared, and what differed is mended. {time}", n=checked, time=at
         )
+    if found.state == "failed" and found.error and not found.findings:
+        return "bad", gettext(eyes.language, "The comparison was broken off. {time}", time=at)
     if found.state == "failed":
         return "bad", gettext(eyes.language, "{n} emails compared, and not all is well. {time}", n=checked, time=at)
     return "off", gettext(eyes.language, "Never compared yet.")

@@ -129,6 +129,40 @@ def test_a_quarantined_message_is_tried_again(page: Page, app: App) -> None:
     expect(page.get_by_test_id("quarantine-item")).to_have_count(1)
 
 
+def test_what_the_mailbox_did_not_take_is_listed_and_let_go(page: Page, app: App) -> None:
+    """M15, M16: each with its reason; letting it go changes nothing else."""
+    with sqlite3.connect(app.folder / "data" / "mailcrm.sqlite3", timeout=20) as database:
+        database.execute(
+            "INSERT INTO server_actions (mailbox_id, message_id, kind, state, not_before, tries, outcome, error_code,"
+            " error_params, created_at) SELECT mailbox_id, id, 'archive', 'failed', received_at, 5, '',"
+            " 'writeback.no_archive', '{}', received_at FROM messages ORDER BY id LIMIT 1"
+        )
+    page.reload()
+    item = page.get_by_test_id("write-item")
+    expect(item).to_contain_text("Move to the archive")
+    expect(item).to_contain_text("no archive folder")
+    assert not violations(page)
+    item.get_by_test_id("write-dismiss").click()
+    expect(page.get_by_test_id("write-list")).to_have_count(0)
+
+
+def test_the_reconnect_button_has_its_form_at_the_first_refusal(page: Page, app: App) -> None:
+    """M31: one button that helps, also while mailcrm still tries the old password by itself."""
+    with sqlite3.connect(app.folder / "data" / "mailcrm.sqlite3", timeout=20) as database:
+        database.execute(
+            "UPDATE mailboxes SET error_code = 'imap.wrong_password', error_params = '{\"host\": \"localhost\"}',"
+            " next_try_at = '2999-01-01 00:00:00.000000'"
+        )
+    page.reload()
+    expect(page.get_by_test_id("mailbox-status")).to_have_attribute("data-kind", "bad")
+    page.get_by_test_id("sync-trouble").get_by_role("link", name="Reconnect").click()
+    expect(page.get_by_test_id("mailbox-new-password")).to_be_in_viewport()
+    page.get_by_test_id("mailbox-new-password").fill(PASSWORD)
+    page.get_by_test_id("mailbox-reconnect").click()
+    expect(page.get_by_test_id("mailbox-status")).to_have_attribute("data-kind", "ok")
+    expect(page.get_by_test_id("sync-trouble")).to_have_count(0)
+
+
 def quarantined_at(app: App) -> str:
     with sqlite3.connect(app.folder / "data" / "mailcrm.sqlite3") as database:
         found = database.execute("SELECT tried_at FROM quarantine").fetchone()

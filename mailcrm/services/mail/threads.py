@@ -29,6 +29,7 @@ from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail import message_views, thread_list
+from mailcrm.services.mail.thread.order import in_order
 from mailcrm.services.mail.thread.summary import refresh_threads
 from mailcrm.services.mail.views import (
     AddressView,
@@ -111,7 +112,7 @@ def visible_messages(session: Session, actor: Actor, thread_id: int) -> tuple[Th
     has_one = pick(Message.id).where(col(Message.thread_id) == col(Thread.id), access.visible_message(actor)).exists()
     thread = access.load(session, Thread, thread_id, has_one)
     found = select(Message).where(Message.thread_id == thread_id, access.visible_message(actor))
-    return thread, list(session.exec(found.order_by(col(Message.sort_at), col(Message.id))))
+    return thread, in_order(session.exec(found.order_by(col(Message.sort_at), col(Message.id))).all())
 
 
 def thread_of_message(actor: Actor, message_id: int) -> int:

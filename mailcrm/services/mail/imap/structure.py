@@ -14,8 +14,9 @@ from typing import Any, cast
 MAX_DEPTH = 30
 MAX_PARTS = 200  # real mail stays under 100
 _MAX_TOKENS = 20_000
+_MAX_BYTES = 1_000_000  # of an answer; 200 parts with their envelopes have some 100 KB
 
-_TOKEN = re.compile(rb'\s*(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|([^\s()"]+))', re.DOTALL)
+_TOKEN = re.compile(rb'\s*(?:(\()|(\))|"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s()"]+))', re.DOTALL)
 _LITERAL = re.compile(rb"\{\d+\+?\}\Z")
 _START = re.compile(rb"BODYSTRUCTURE\s*(?=\()", re.IGNORECASE)
 
@@ -55,12 +56,14 @@ def joined(data: Sequence[Any]) -> bytes:
             out += _LITERAL.sub(b"", line) + b'"' + escaped + b'" '
         elif isinstance(piece, bytes):
             out += piece
+        if len(out) > _MAX_BYTES:
+            break  # no structure is so long: `read` refuses it
     return bytes(out)
 
 
 def read(answer: bytes) -> Section | None:
     """Return the structure in one FETCH answer; None when it makes no sense."""
-    start = _START.search(answer)
+    start = _START.search(answer) if len(answer) <= _MAX_BYTES else None
     if start is None:
         return None
     tree = _tree(answer, start.end())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,15 @@ def test_recorded_answers_are_read_or_refused(corpora: Path) -> None:
     assert len(lines) > 3
     for line in lines:
         read(line)
+
+
+def test_a_structure_of_20_mb_takes_no_memory() -> None:
+    """One quoted string of that length took 3.9 GB of the worker's memory before it was refused."""
+    tracemalloc.start()
+    try:
+        assert read(b'1 (BODYSTRUCTURE ("' + b"a" * 20_000_000 + b'" "plain" NIL))') is None
+        assert read(b'1 (BODYSTRUCTURE ("' + b"a" * 900_000 + b'" "plain" NIL))') is None
+        assert read(b"1 (BODYSTRUCTURE " + b"(" * 10_000) is None
+        assert tracemalloc.get_traced_memory()[1] < 90_000_000  # putting the answer together takes 60
+    finally:
+        tracemalloc.stop()

@@ -98,3 +98,23 @@ def test_a_folder_that_is_deleted_during_a_pass_does_not_end_the_pass(world: Wor
     assert report.error is None
     assert [error.code for error in report.folder_errors.values()] == ["imap.folder_missing"]
     world.settle()
+
+
+@pytest.mark.parametrize("commit", range(1, 7))
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_flags_survive_a_death_while_a_folder_is_mapped_anew(store: Store, commit: int, side: str) -> None:
+    """New UIDs, and with them the folder's mod-sequence, were written before the flags: nobody asked for these again."""
+    world = World(store, new_account(CONDSTORE, 0, high=False))
+    does(world, ("deliver", 0, 1, 0, 0, False), ("deliver", 0, 2, 0, 0, False))
+    world.sync()
+    does(world, ("flag", 0, 0, 1), ("flip", 0, False))
+    world.sync(death=(commit, side))
+    world.settle()
+
+
+def test_mail_that_comes_while_the_newest_are_asked_for_waits_for_the_listing(store: Store) -> None:
+    """It has a UID beyond what EXAMINE said; its row would stand beyond the cursor."""
+    world = World(store, new_account(CONDSTORE, 0, high=False))
+    does(world, ("crowd", 0, 66))
+    world.sync(acts=[("UID SEARCH", ("deliver", 0, 1, 7, 2, True))], cut=("UID SEARCH UID", 60))
+    world.settle()

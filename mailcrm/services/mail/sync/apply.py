@@ -165,7 +165,7 @@ def save_remap(
 ) -> None:
     """Begin a new UIDVALIDITY: `places` maps new UIDs to messages that are stored; the other UIDs are pending.
 
-    Nothing is deleted but rows about the old UIDs. The flags of `places` are to be fetched next.
+    Nothing is deleted but rows about the old UIDs. The flags of `places` are the caller's to save with it.
     """
     before = rows(
         session,

@@ -90,6 +90,8 @@ def take_newest(connection: ImapConnection, folder_id: int, name: str, count: in
     try:
         server = _server(connection.examine(name))
         uids = connection.list_newest(server.exists, count) if server.exists > count else []
+        if server.uidnext:  # what came since is the listing's to find, like all that is beyond the cursor
+            uids = [uid for uid in uids if uid < server.uidnext]
     except MailcrmError:
         if not connection.alive:
             raise
@@ -177,10 +179,12 @@ class _Look:
         with reading() as session:
             stored = apply.located_messages(session, self.folder_id)
         places = _match(self.connection, stored, listed) if stored else {}
+        # Before the folder's mod-sequence is taken over, and written with it: nobody would ask for these flags again.
+        found = self.connection.fetch_states(places) if places else {}
         with self.writing() as session:
-            apply.save_remap(session, session.get_one(Folder, self.folder_id), self.server, listed, places)
-        if places:
-            self.save(self.connection.fetch_states(places))
+            folder = session.get_one(Folder, self.folder_id)
+            apply.save_remap(session, folder, self.server, listed, places)
+            states.save(session, folder, found)
 
     def changes(self, cursor: Cursor, since: int) -> None:
         """Apply what changed since a mod-sequence: what vanished as far as it is believed, then flags in order.

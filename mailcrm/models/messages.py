@@ -59,8 +59,11 @@ class Message(Table, table=True):
         Index("ix_messages_link_pending", "link_pending", "id"),
         Index("ix_messages_mailbox_remote", "mailbox_id", "remote_id"),
         Index(
-            "ix_messages_lost", "mailbox_id", "size",
-            sqlite_where=text("lost_at IS NOT NULL"), postgresql_where=text("lost_at IS NOT NULL"),
+            "ix_messages_lost",
+            "mailbox_id",
+            "size",
+            sqlite_where=text("lost_at IS NOT NULL"),
+            postgresql_where=text("lost_at IS NOT NULL"),
         ),
         Index("ix_messages_blob", "blob_sha"),
     )

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import reflex as rx
 
@@ -244,7 +245,9 @@ def _row(view: FolderLedger, eyes: Eyes) -> LedgerRow:
 
 
 def _total(lines: Sequence[FolderLedger], eyes: Eyes) -> LedgerRow:
-    sums = {name: i18n.number(eyes.language, sum(getattr(line, name) for line in lines)) for name in COUNTS}
+    sums: dict[str, Any] = {
+        name: i18n.number(eyes.language, sum(getattr(line, name) for line in lines)) for name in COUNTS
+    }
     return LedgerRow(folder=ngettext(eyes.language, "{n} folder", "{n} folders", len(lines)), **sums)
 
 

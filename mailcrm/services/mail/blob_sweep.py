@@ -15,6 +15,7 @@ import os
 import time
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import delete, func, update
 from sqlmodel import col
@@ -146,7 +147,7 @@ def _remove_files() -> int:
             for entry in part:
                 if entry.name not in needed:
                     with suppress(FileNotFoundError):
-                        os.unlink(entry.path)
+                        Path(entry.path).unlink()
                         removed += 1
     _folder_at = (_folder_at + FOLDERS) % 256
     return removed + _remove_drafts()
@@ -158,7 +159,7 @@ def _remove_drafts() -> int:
     with suppress(FileNotFoundError):
         for entry in os.scandir(config().data_dir / "blobs"):
             if entry.is_file() and time.time() - entry.stat().st_mtime > FILE_AGE_S:
-                os.unlink(entry.path)
+                Path(entry.path).unlink()
                 removed += 1
     return removed
 

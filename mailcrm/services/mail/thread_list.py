@@ -180,11 +180,7 @@ def _for_each(statement: Select[Any]) -> ColumnElement[bool]:
 
 def _linked(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     standing = (col(Link.unlinked_at).is_(None), condition)
-    of_messages = (
-        pick(Message.thread_id)
-        .join(Link, col(Link.message_id) == col(Message.id))
-        .where(*standing, _STANDS)
-    )
+    of_messages = pick(Message.thread_id).join(Link, col(Link.message_id) == col(Message.id)).where(*standing, _STANDS)
     of_threads = pick(Link.thread_id).where(*standing, col(Link.thread_id).is_not(None))
     return or_(col(Thread.id).in_(of_threads), col(Thread.id).in_(of_messages))
 

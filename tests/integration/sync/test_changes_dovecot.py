@@ -68,7 +68,7 @@ def test_a_folder_that_was_renamed_on_dovecot_is_the_same_folder(box: Box) -> No
     box.sync()
     before, arbeit = {m.id for m in box.messages()}, folder_id(box, "Arbeit")
     with imap_connect(box.dovecot.spec(box.user), "secret") as connection:
-        connection._wire._imap.rename('"Arbeit"', connection._wire._normalise_folder("仕事 & co"))
+        connection._wire._imap.rename('"Arbeit"', connection._wire._normalise_folder("仕事 & co").decode())
     with RecordingProxy(("127.0.0.1", box.dovecot.plain_port)) as proxy:
         through(box, proxy)
         report = box.sync()

@@ -84,7 +84,10 @@ def test_a_sound_mailbox_is_left_as_it_is(full: Box) -> None:
 
 def lose_location(box: Box, folder_id: int) -> None:
     with transaction() as session:
-        run(session, delete(MessageLocation).where(MessageLocation.folder_id == folder_id, MessageLocation.uid == 3))
+        run(
+            session,
+            delete(MessageLocation).where(col(MessageLocation.folder_id) == folder_id, col(MessageLocation.uid) == 3),
+        )
 
 
 def lose_several(box: Box, folder_id: int) -> None:

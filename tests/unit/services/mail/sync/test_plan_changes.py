@@ -6,6 +6,7 @@ Whatever was cut in between, passes in peace bring every flag over; nothing that
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +81,9 @@ class FlagsMachine(RuleBasedStateMachine):
     # A pass
 
     def _known(self, **fields: object) -> Cursor:
-        values = {name: getattr(self.cursor, name) for name in Cursor.__slots__} | {"known": len(self.ours)} | fields
+        values: dict[str, Any] = (
+            {name: getattr(self.cursor, name) for name in Cursor.__slots__} | {"known": len(self.ours)} | fields
+        )
         return Cursor(**values)
 
     def _commit(self, **fields: object) -> None:

@@ -11,7 +11,10 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def a(row: int, name: str, answers: str | None = None, seconds: int = 0) -> Message:
-    return Message(id=row, rfc_message_id=name, in_reply_to=answers, sort_at=NOON + timedelta(seconds=seconds))
+    return Message(
+        id=row, mailbox_id=1, user_id=1, thread_id=1, blob_sha="", size=0, direction="in", visibility="private",
+        rfc_message_id=name, in_reply_to=answers, sort_at=NOON + timedelta(seconds=seconds),
+    )  # fmt: skip
 
 
 def ids(*messages: Message) -> list[int | None]:

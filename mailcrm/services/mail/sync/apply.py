@@ -140,6 +140,12 @@ def save_comparison(session: Session, folder: Folder, found: Believe, exists: in
     return len(found.vanished)
 
 
+def pass_by(session: Session, folder: Folder, server: Server, listed: Iterable[int]) -> None:
+    """Move the cursor behind a listing of the whole folder: all of it has its rows now."""
+    folder.uidnext = max(folder.uidnext, server.uidnext or max(listed, default=0) + 1)
+    session.add(folder)
+
+
 def forget(session: Session, folder_id: int, uids: Iterable[int]) -> None:
     """Remove the rows of UIDs; messages stay, noted as lost when no other folder has them (settled question 6)."""
     role = session.get_one(Folder, folder_id).role

@@ -283,6 +283,7 @@ class _Look:
         with self.writing() as session:
             folder = session.get_one(Folder, self.folder_id)
             self.vanished += apply.save_comparison(session, folder, verdict, server.exists)
+            apply.pass_by(session, folder, server, listed)
         self.server = server
 
 

@@ -13,10 +13,10 @@ from mailcrm import parent
 def main() -> None:
     """Run one child process. A setting that went bad since the start is one sentence here, too."""
     name = sys.argv[1]
-    if name == "watcher":
-        from mailcrm.services.mail.watch import lean
+    if name in ("worker", "watcher"):
+        from mailcrm import lean
 
-        lean.keep_lean()
+        lean.keep_lean(*(["alembic"] if name == "watcher" else []))
     from mailcrm import logs
     from mailcrm.errors import MailcrmError
 

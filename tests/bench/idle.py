@@ -270,9 +270,9 @@ def _ask(server: subprocess.Popen[str], command: str) -> float:
 
 def watch() -> None:
     """Run the watcher as its process does, with more sign-ins in a second."""
-    from mailcrm.services.mail.watch import lean
+    from mailcrm import lean
 
-    lean.keep_lean()
+    lean.keep_lean("alembic")
     from mailcrm import logs
     from mailcrm.services.mail.watch import watcher
 

@@ -71,6 +71,9 @@ def _peak_mb() -> float:
 
 def main(port: int, user: str, password: str, what: str) -> None:
     """Do one part and print its figures."""
+    from mailcrm import lean
+
+    lean.keep_lean()  # as the worker's process does
     import huey.consumer  # noqa: F401  # pyright: ignore[reportMissingTypeStubs]  # what a worker has loaded
 
     from mailcrm.services.crm.linking import link

@@ -294,7 +294,8 @@ def _list(connection: ImapConnection, server: Server) -> list[int]:
 def _match(connection: ImapConnection, stored: list[apply.Located], listed: list[int]) -> dict[int, int]:
     """Find stored messages under their new UIDs: by the server's own id, else by Message-ID; size and date must fit too.
 
-    What fits twice, here or there, is left out: it is fetched, and its bytes decide.
+    What fits twice, here or there, is left out: it is fetched, and its bytes decide. Two messages that share all three
+    are told apart only while both are there.
     """
     by_name: dict[str, dict[int, apply.Located]] = defaultdict(dict)
     by_header: dict[tuple[str, int], dict[int, apply.Located]] = defaultdict(dict)

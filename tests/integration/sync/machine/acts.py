@@ -91,7 +91,9 @@ def act(account: Account, what: Act) -> None:
     movable = [b for b in boxes if b.name not in ("INBOX", ALL_MAIL)]
     if kind == "deliver":
         _, shape, gap, flags, old = numbers
-        account.deliver(box, SHAPES[shape], FLAG_SETS[flags], OLD if old else RECENT, gap=GAPS[gap])
+        # No two shapes come in the same second: Message-ID, size and INTERNALDATE together name a message (sync.md A1).
+        when = (OLD if old else RECENT) + timedelta(minutes=shape)
+        account.deliver(box, SHAPES[shape], FLAG_SETS[flags], when, gap=GAPS[gap])
     elif kind == "crowd":
         for n in range(numbers[1]):
             account.deliver(box, _raw(f"c{n}@m.test", "crowd"), (), RECENT)

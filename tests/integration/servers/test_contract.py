@@ -6,9 +6,9 @@ bytes, flags, and the ledger. Where servers differ, the test says which and why.
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -46,8 +46,10 @@ def test_a_first_sync_takes_everything_newest_first(account: Account) -> None:
         program.flag("INBOX", program.uids()[::3], "\\Seen")
     account.deliver(raw(100), sent)
     account.deliver(raw(101), account.name("Work"), flags=["\\Flagged"])
-    calls = itertools.count(1)
-    first = engine.sync_mailbox(account.mailbox_id, should_stop=lambda: next(calls) > 1)
+    stored = threading.Event()
+    first = engine.sync_mailbox(
+        account.mailbox_id, progress=lambda report: stored.set() if report.stored else None, should_stop=stored.is_set
+    )
     assert first.error is None
     here = account.locations("INBOX")
     with account.program() as program:

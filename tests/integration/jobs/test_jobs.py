@@ -29,6 +29,7 @@ WAIT_S = 30
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits from another test."""
     monkeypatch.setattr(sweep, "_waiting", {})
+    monkeypatch.setattr(sweep, "_tidied_store", time.monotonic())  # tidying is not due, however long tests take
 
 
 def use(monkeypatch: pytest.MonkeyPatch, folder: Path, url: str) -> None:

@@ -6,6 +6,7 @@ Screenshots go to `test-results/`; on a failure the server's log is printed.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Self
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from mailcrm.services.mail.providers.values import ServerSpec
 from tests.conftest import ROOT, needs
 from tests.servers.dovecot import free_port
 
@@ -124,3 +126,23 @@ def snap(page: Page, name: str) -> None:
     RESULTS.mkdir(exist_ok=True)
     page.wait_for_timeout(300)  # let transitions end; nothing is asserted on this
     page.screenshot(path=str(RESULTS / f"{name}.png"))
+
+
+def make_administrator(page: Page, app: App, address: str, password: str) -> None:
+    """Fill the set-up page in: the first administrator, called Ann Hall, is signed in afterwards."""
+    page.goto(app.url)
+    page.get_by_test_id("setup-name").fill("Ann Hall")
+    page.get_by_test_id("setup-email").fill(address)
+    page.get_by_test_id("setup-password").fill(password)
+    page.get_by_test_id("setup-submit").click()
+    page.wait_for_url(re.compile(r"/(inbox|settings)"))
+
+
+def add_mailbox(app: App, address: str, imap: ServerSpec, smtp: ServerSpec, password: str) -> None:
+    """Connect a mailbox of the user who has this address, from the command line."""
+    app.command(
+        "mailbox", "add", "--user", address, "--address", address, "--password-stdin",
+        "--imap-host", imap.host, "--imap-port", str(imap.port), "--imap-security", "none",
+        "--smtp-host", smtp.host, "--smtp-port", str(smtp.port), "--smtp-security", "none",
+        stdin=f"{password}\n",
+    )  # fmt: skip

@@ -6,7 +6,6 @@ below the 30 s that a poll would take.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import App
+from tests.e2e.conftest import App, add_mailbox, make_administrator
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp_sink import SmtpSink
 
@@ -43,19 +42,8 @@ def page(app: App, chromium: Browser, dovecot: DovecotServer) -> Iterator[Page]:
     sink.add_user(ANN, "secret")
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
     opened = context.new_page()
-    opened.goto(app.url)
-    opened.get_by_test_id("setup-name").fill("Ann Hall")
-    opened.get_by_test_id("setup-email").fill(ANN)
-    opened.get_by_test_id("setup-password").fill(PASSWORD)
-    opened.get_by_test_id("setup-submit").click()
-    opened.wait_for_url(re.compile(r"/(inbox|settings)"))
-    imap, smtp = dovecot.spec(ANN), sink.spec(ANN)
-    app.command(
-        "mailbox", "add", "--user", ANN, "--address", ANN, "--password-stdin",
-        "--imap-host", imap.host, "--imap-port", str(imap.port), "--imap-security", "none",
-        "--smtp-host", smtp.host, "--smtp-port", str(smtp.port), "--smtp-security", "none",
-        stdin="secret\n",
-    )  # fmt: skip
+    make_administrator(opened, app, ANN, PASSWORD)
+    add_mailbox(app, ANN, dovecot.spec(ANN), sink.spec(ANN), "secret")
     opened.goto(f"{app.url}/inbox")
     expect(opened.get_by_test_id("thread-row").first).to_be_visible(timeout=60_000)
     yield opened

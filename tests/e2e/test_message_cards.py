@@ -6,7 +6,6 @@ A real IMAP server, the built app, both languages' worth of cards; axe looks at 
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import App, snap
+from tests.e2e.conftest import App, add_mailbox, make_administrator, snap
 from tests.e2e.test_accessibility import RULES
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp_sink import SmtpSink
@@ -100,19 +99,8 @@ def page(app: App, chromium: Browser, dovecot: DovecotServer) -> Iterator[Page]:
         viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="Europe/Helsinki"
     )
     opened = context.new_page()
-    opened.goto(app.url)
-    opened.get_by_test_id("setup-name").fill("Ann Hall")
-    opened.get_by_test_id("setup-email").fill(ANN)
-    opened.get_by_test_id("setup-password").fill(PASSWORD)
-    opened.get_by_test_id("setup-submit").click()
-    opened.wait_for_url(re.compile(r"/(inbox|settings)"))
-    imap, smtp = dovecot.spec(ANN), sink.spec(ANN)
-    app.command(
-        "mailbox", "add", "--user", ANN, "--address", ANN, "--password-stdin",
-        "--imap-host", imap.host, "--imap-port", str(imap.port), "--imap-security", "none",
-        "--smtp-host", smtp.host, "--smtp-port", str(smtp.port), "--smtp-security", "none",
-        stdin="secret\n",
-    )  # fmt: skip
+    make_administrator(opened, app, ANN, PASSWORD)
+    add_mailbox(app, ANN, dovecot.spec(ANN), sink.spec(ANN), "secret")
     opened.goto(f"{app.url}/inbox")
     expect(opened.get_by_test_id("thread-row")).to_have_count(5, timeout=60_000)
     yield opened

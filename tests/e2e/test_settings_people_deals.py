@@ -16,7 +16,7 @@ from email.message import EmailMessage
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import App, snap
+from tests.e2e.conftest import App, make_administrator, snap
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp_sink import SmtpSink
 
@@ -58,12 +58,7 @@ def page(app: App, chromium: Browser) -> Iterator[Page]:
     opened = context.new_page()
     problems: list[str] = []
     opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.goto(app.url)
-    opened.get_by_test_id("setup-name").fill("Ann Hall")
-    opened.get_by_test_id("setup-email").fill(ANN)
-    opened.get_by_test_id("setup-password").fill(PASSWORD)
-    opened.get_by_test_id("setup-submit").click()
-    opened.wait_for_url(re.compile(r"/(inbox|settings)"))
+    make_administrator(opened, app, ANN, PASSWORD)
     yield opened
     context.close()
     assert not problems, problems

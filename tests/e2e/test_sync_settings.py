@@ -5,7 +5,6 @@ M14, M31, B01, B02, settled questions 7 and 9; light, dark, phone and Japanese; 
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import App, snap
+from tests.e2e.conftest import App, add_mailbox, make_administrator, snap
 from tests.e2e.test_accessibility import RULES
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp_sink import SmtpSink
@@ -43,18 +42,8 @@ def page(app: App, chromium: Browser, dovecot: DovecotServer) -> Iterator[Page]:
     opened = context.new_page()
     problems: list[str] = []
     opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.goto(app.url)
-    opened.get_by_test_id("setup-name").fill("Ann Hall")
-    opened.get_by_test_id("setup-email").fill(ANN)
-    opened.get_by_test_id("setup-password").fill(PASSWORD)
-    opened.get_by_test_id("setup-submit").click()
-    opened.wait_for_url(re.compile(r"/(inbox|settings)"))
-    imap, smtp = dovecot.spec(ANN), sink.spec(ANN)
-    app.command(
-        "mailbox", "add", "--user", ANN, "--address", ANN, "--password-stdin",
-        "--imap-host", imap.host, "--imap-port", str(imap.port), "--imap-security", "none",
-        "--smtp-host", smtp.host, "--smtp-port", str(smtp.port), "--smtp-security", "none", stdin=PASSWORD,
-    )  # fmt: skip
+    make_administrator(opened, app, ANN, PASSWORD)
+    add_mailbox(app, ANN, dovecot.spec(ANN), sink.spec(ANN), PASSWORD)
     opened.goto(f"{app.url}/settings/email-sync")
     expect(opened.get_by_test_id("mailbox-status")).to_have_attribute("data-kind", "ok", timeout=90_000)
     yield opened

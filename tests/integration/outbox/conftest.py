@@ -36,6 +36,7 @@ class Desk:
     address: str
     dovecot: DovecotServer | None = None
     user: str = ""
+    made: int = 0  # the message that a test sent last
 
     def draft(self, to: str = "mika@saimaa.test", **values: Any) -> DraftView:
         """A saved draft."""

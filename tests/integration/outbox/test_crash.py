@@ -127,6 +127,21 @@ def killed_after_the_dot(desk: Desk) -> tuple[int, bytes]:
     return made.id, blobs.get(row.sent_blob_sha or "")
 
 
+def test_the_copy_of_those_who_have_it_does_not_settle_the_others(desk: Desk) -> None:
+    """B10: one took it, one was deferred, and the second hand-over broke: the user decides, nobody is left out."""
+    desk.sink.faults.reject_rcpt = {"bo@x.test": "451 4.7.1 greylisted"}
+    made = desk.send(to="mika@saimaa.test, bo@x.test")
+    desk.sink.calm()
+    desk.sink.faults.drop = "after_dot"
+    assert desk.work_later(made.id).state == "unknown"
+    assert desk.work_later(made.id).state == "unknown"
+    assert desk.states(made.id) == {"mika@saimaa.test": "accepted", "bo@x.test": "waiting"}
+    desk.sink.calm()
+    queue.retry(desk.actor, made.id)
+    assert desk.work_later(made.id).state == "sent"
+    assert [each.rcpt_to for each in desk.sink.messages] == [("bo@x.test",)]
+
+
 def test_connection_lost_after_the_dot_is_unknown(full_desk: Desk) -> None:
     full_desk.sink.faults.drop = "after_dot"
     made = full_desk.send()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
+from email import message_from_bytes
 
 import pytest
 from sqlmodel import col, select, update
 
-from mailcrm.errors import UserError
+from mailcrm.errors import NeedsReconnect, UserError
 from mailcrm.models import (
     Link,
     Mailbox,
@@ -24,7 +25,7 @@ from mailcrm.models import (
 from mailcrm.services import notifications
 from mailcrm.services.crm import people
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.mail import blobs, store, threads
+from mailcrm.services.mail import blobs, outages, store, threads
 from mailcrm.services.mail.outbox import draft, queue
 from mailcrm.services.mail.parse.message import parse_message
 from tests.builders import a_deal, a_message, a_person
@@ -130,7 +131,7 @@ def test_no_tracking_unless_asked_for(desk: Desk) -> None:
 
 @pytest.mark.parametrize("policy", ["unless_refused", "only_granted"])
 def test_consent_decides(desk: Desk, policy: str) -> None:
-    """T09: one recipient who refused (or, by policy, did not agree) makes the whole message untracked."""
+    """T09: whoever refused (or, by policy, did not agree) gets a copy without tracking; the others' has it."""
     with transaction() as session:
         session.add(Workspace(name="w", tracking_policy=policy))
     agreed = a_person(desk.actor, "Agreed", "agreed@x.test")
@@ -142,7 +143,9 @@ def test_consent_decides(desk: Desk, policy: str) -> None:
     assert "/t/o/" in html_of(desk.received()[0])
     made = desk.send(to="agreed@x.test", bcc="Other@x.test", track_opens=True)
     assert made.untracked == ("Other",)
-    assert "/t/" not in html_of(desk.received()[1])
+    got = {each.rcpt_to: html_of(message_from_bytes(each.raw)) for each in desk.sink.messages[1:]}
+    assert "/t/o/" in got["agreed@x.test",]
+    assert "/t/" not in got["Other@x.test",]
 
 
 def test_deal_chosen_in_the_composer_is_linked(desk: Desk) -> None:
@@ -205,10 +208,32 @@ def test_5xx_fails_with_its_reason_and_can_be_sent_again(desk: Desk) -> None:
     assert len(desk.sink.messages) == 1
 
 
-def test_wrong_password_fails_with_its_sentence(desk: Desk) -> None:
+def test_a_refused_password_is_tried_again_and_fails_with_its_sentence(desk: Desk) -> None:
+    """M10: whether the mailbox is out is the sync's to find; where only sending is refused, the message says so."""
     desk.sink.users["aino"] = "changed"
     made = desk.send()
+    assert (made.state, made.error_code) == ("queued", "smtp.wrong_password")
+    with reading() as session:
+        assert session.get_one(Mailbox, desk.mailbox_id).sync_requested_at is not None
+    for _ in range(5):
+        assert desk.look(made.id).state == "queued"
+        made = desk.work_later(made.id)
     assert (made.state, made.error_code) == ("failed", "smtp.wrong_password")
+
+
+def test_mail_of_a_mailbox_that_is_out_waits_for_its_user(desk: Desk) -> None:
+    """M10: what was written meanwhile is neither tried nor failed; it leaves when the mailbox is let in again."""
+    error = NeedsReconnect("imap.app_password", host="h")
+    with transaction() as session:
+        outages.lost(session, session.get_one(Mailbox, desk.mailbox_id), error)
+    made = desk.send()
+    assert made.state == "queued"
+    assert desk.work() == 0
+    assert not desk.sink.messages
+    with transaction() as session:
+        outages.restored(session, session.get_one(Mailbox, desk.mailbox_id))
+    assert desk.work() == 1
+    assert desk.look(made.id).state == "sent"
 
 
 def test_some_refused_are_named_and_the_others_not_sent_to_again(desk: Desk) -> None:
@@ -336,3 +361,17 @@ def test_tracking_switched_on_by_hand_always_notifies(desk: Desk) -> None:
         assert mailbox is not None
         mailbox.track_notify = True
     assert notifies(track_opens=True)
+
+
+def test_a_file_that_vanished_fails_with_its_name_and_nothing_leaves(desk: Desk) -> None:
+    """Issue 5, bad input: the draft comes back with the reason; without the file it goes out."""
+    made = desk.draft(subject="Plan")
+    draft.attach(desk.actor, made.id, "plan.pdf", "application/pdf", b"%PDF vanishing")
+    blobs.path_of(blobs.digest(b"%PDF vanishing")).unlink()
+    failed = desk.send(made)
+    assert (failed.state, failed.error_code, failed.error_params) == (
+        "failed",
+        "outbox.file_lost",
+        {"name": "plan.pdf"},
+    )
+    assert desk.sink.messages == []

@@ -159,9 +159,15 @@ def test_what_is_typed_is_kept_until_it_is_right() -> None:
 
 @pytest.mark.parametrize(
     ("values", "code"),
-    [({"to": ""}, "outbox.no_recipients"), ({"subject": "", "html": "<p><br></p>"}, "outbox.empty")],
+    [
+        ({"to": ""}, "outbox.no_recipients"),
+        ({"subject": "", "html": "<p><br></p>"}, "outbox.empty"),
+        ({"to": ", ".join(f"r{n}@b.test" for n in range(501))}, "outbox.too_many"),
+    ],
+    ids=["nobody", "nothing", "hundreds"],
 )
 def test_refuses_to_send_nothing_or_to_nobody(values: dict[str, str], code: str) -> None:
+    """The draft stays as it was typed, to the last of its recipients."""
     aino = a_user()
     box = a_mailbox(aino)
     made = draft.new_draft(aino)
@@ -169,6 +175,7 @@ def test_refuses_to_send_nothing_or_to_nobody(values: dict[str, str], code: str)
     with pytest.raises(UserError) as caught:
         queue.send(aino, made.id)
     assert caught.value.code == code
+    assert draft.get(aino, made.id).to == values.get("to", "a@b.test")
 
 
 def test_undo_brings_the_draft_back_and_sending_again_makes_a_new_message() -> None:
@@ -229,6 +236,24 @@ def test_complete_finds_persons_by_name_and_address() -> None:
     assert draft.complete(aino, " ") == ()
 
 
+def test_completes_whom_one_wrote_with_before_the_last_first_and_nobody_elses_mail() -> None:
+    """Deliver 2: past correspondents by name and address, by recency; a colleague's mail gives nothing away."""
+    aino, eve = a_user(), a_user()
+    box, hers = a_mailbox(aino), a_mailbox(eve)
+    a_person(aino, "Lena Adler", "lena.adler@nordlicht.test")
+    stored(box, mail(From="Lena Vogt <lena@nordlicht.test>", Date="Mon, 02 Mar 2026 12:00:00 +0000"))
+    stored(box, mail(From="Lena Zorn <zorn@x.test>", Date="Tue, 03 Mar 2026 12:00:00 +0000"))
+    stored(box, mail(From="Lena Bad <not an address>"))
+    stored(hers, mail(From="Lena Hidden <hidden@x.test>"))
+    assert [v.address for v in draft.complete(aino, "lena")] == [
+        "zorn@x.test",
+        "lena@nordlicht.test",
+        "lena.adler@nordlicht.test",
+    ]
+    assert [v.name for v in draft.complete(aino, "zorn@")] == ["Lena Zorn"]
+    assert [v.name for v in draft.complete(aino, "vog")] == ["Lena Vogt"]
+
+
 def test_says_whose_consent_forbids_tracking() -> None:
     """T09."""
     aino = a_user()
@@ -283,3 +308,33 @@ def test_discard_removes_the_draft() -> None:
     draft.discard(aino, made.id)
     with pytest.raises(NotFound):
         draft.get(aino, made.id)
+
+
+def test_an_address_without_a_name_gets_its_persons() -> None:
+    """The chip of a draft begun on a person's page shows the person; a name that was typed stays."""
+    aino = a_user()
+    box = a_mailbox(aino)
+    a_person(aino, "Mika Aaltonen", "mika@saimaa.test")
+    made = draft.new_draft(aino, mailbox_id=box, to="MIKA@saimaa.test, Boss <mika@saimaa.test>, other@x.test")
+    assert made.to == "Mika Aaltonen <MIKA@saimaa.test>, Boss <mika@saimaa.test>, other@x.test"
+
+
+def test_a_reminder_that_was_chosen_is_kept_with_the_draft() -> None:
+    aino = a_user()
+    box = a_mailbox(aino)
+    made = draft.new_draft(aino, mailbox_id=box)
+    draft.save(aino, made.id, DraftInput(box, remind_days=3))
+    assert draft.get(aino, made.id).remind_days == 3
+    draft.save(aino, made.id, DraftInput(box))
+    assert draft.get(aino, made.id).remind_days is None
+
+
+def test_a_quote_has_one_pause_where_the_original_has_several() -> None:
+    aino = a_user()
+    box = a_mailbox(aino)
+    text = "One\r\ntwo\r\n\r\n \r\n\r\nThree"
+    message = a_message(box, text=text)
+    made = draft.new_draft(aino, reply_to_message_id=message.id, mode="reply")
+    assert made.html.endswith(
+        '<blockquote class="mailcrm-quote"><p dir="auto">One<br>two</p><p dir="auto">Three</p></blockquote>'
+    )

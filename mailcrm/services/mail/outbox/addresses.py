@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 
 from mailcrm.services.mail.outbox.views import AddressCheck
 
 MAX_TYPED = 100_000  # characters; a pasted list of a thousand addresses has 40,000
 MAX_RECIPIENTS = 500  # Gmail's and Microsoft's ceiling for one message
+MAX_READ = 2_000  # of one field: more than may be sent to, so that none is left out without a word
 MAX_LOCAL = 64  # octets, RFC 5321 4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 4.5.3.1.2
 
@@ -25,9 +27,14 @@ _SEPARATORS = ",;、，；\n"  # the Japanese comma and full-width forms are wha
 
 
 def check_addresses(text: str) -> tuple[AddressCheck, ...]:
-    """Read a typed list; never raises. What is no address keeps its text in `address` with `ok` False."""
+    """Read a typed list; never raises. What is no address keeps its text in `address` with `ok` False.
+
+    Of a text beyond MAX_TYPED the last piece is never ok: it may be half of an address.
+    """
     found = [_check(piece) for piece in _split(text[:MAX_TYPED])]
-    return tuple(check for check in found if check.address or check.name)[:MAX_RECIPIENTS]
+    if len(text) > MAX_TYPED:
+        found[-1] = replace(found[-1], ok=False)
+    return tuple(check for check in found if check.address or check.name)[:MAX_READ]
 
 
 def format_addresses(addresses: list[tuple[str, str]]) -> str:

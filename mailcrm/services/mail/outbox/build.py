@@ -1,6 +1,7 @@
 """Builds the MIME message: the bytes that leave, and the copy that is kept. Pure; the same input gives the same bytes.
 
     mixed( alternative( text, related( html, inline… ) ), file… )     layers that hold one part are left out
+    mixed( text, file… )                                              written in plain text mode: format=flowed (RFC 3676)
 
 Everything is 7-bit (quoted-printable or base64), no line passes 76 octets of body or 998 of header. Afterwards the
 bytes are read again and compared with what was meant (`assert_headers`): a difference raises instead of being sent.
@@ -22,7 +23,8 @@ import css_inline
 
 from mailcrm.services.mail.outbox import mime_headers as headers
 from mailcrm.services.mail.outbox.direction import with_directions
-from mailcrm.services.mail.outbox.html import text_of
+from mailcrm.services.mail.outbox.flowed import flowed
+from mailcrm.services.mail.outbox.html import text_of, without_marks
 
 MAX_REFERENCES = 20  # the last ones: the nearest ancestors
 MAX_LINE = 998  # octets, RFC 5322 2.1.1
@@ -66,6 +68,7 @@ class Mail:
     bcc: tuple[tuple[str, str], ...] = ()
     subject: str = ""
     html: str = ""
+    plain: bool = False
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
@@ -77,16 +80,19 @@ def document(mail: Mail) -> str:
     return "<!DOCTYPE html>" + css_inline.inline(page, load_remote_stylesheets=False)
 
 
-def build(mail: Mail, *, html: str | None = None, keep_bcc: bool = False) -> bytes:
-    """Return the bytes of the message; `html` is the HTML document to use in place of `document(mail)`.
+def build(mail: Mail, *, html: str | None = None, text: str | None = None, keep_bcc: bool = False) -> bytes:
+    """Return the bytes of the message; `html` and `text` are what to use in place of `document(mail)` and its text.
 
     Raises Unbuildable when a value has no safe form. Recipients' copies have no Bcc; the kept copy (`keep_bcc`) has.
     """
     try:
-        mail = _with_pasted_images(mail)
+        mail = _with_pasted_images(replace(mail, html=without_marks(mail.html)))
         fields = _fields(mail, keep_bcc)
-        page = document(mail) if html is None else _DATA_IMAGE.sub(_CidOf(mail), html)
-        part = _body(mail, page)
+        if mail.plain:
+            part = _plain_body(mail)
+        else:
+            page = document(mail) if html is None else _DATA_IMAGE.sub(_CidOf(mail), html)
+            part = _body(mail, page, text_of(mail.html) if text is None else text)
     except (headers.Unencodable, UnicodeError) as error:
         raise Unbuildable(str(error)) from error
     top = "".join(f"{name}: {value}\r\n" for name, value in fields)
@@ -178,15 +184,22 @@ def _pasted_id(mail: Mail, content_type: str, data: bytes) -> str:
     return f"{digest}@{mail.message_id.rpartition('@')[2]}"
 
 
-def _body(mail: Mail, page: str) -> bytes:
+def _body(mail: Mail, page: str, text: str) -> bytes:
     inline = [file for file in mail.files if file.content_id and f"cid:{file.content_id}" in page]
     others = [file for file in mail.files if file not in inline]
     html = _text_part("html", page)
     if inline:
         html = _multipart("related", mail, [html, *(_file_part(file, "inline") for file in inline)])
-    body = _multipart("alternative", mail, [_text_part("plain", text_of(mail.html)), html])
+    body = _multipart("alternative", mail, [_text_part("plain", text), html])
     if others:
         body = _multipart("mixed", mail, [body, *(_file_part(file, "attachment") for file in others)])
+    return b"MIME-Version: 1.0\r\n" + body
+
+
+def _plain_body(mail: Mail) -> bytes:
+    body = _text_part("plain", flowed(text_of(mail.html)), "; format=flowed")
+    if mail.files:
+        body = _multipart("mixed", mail, [body, *(_file_part(file, "attachment") for file in mail.files)])
     return b"MIME-Version: 1.0\r\n" + body
 
 
@@ -198,14 +211,14 @@ def _multipart(kind: str, mail: Mail, parts: list[bytes]) -> bytes:
     return head + body + b"--" + boundary.encode() + b"--\r\n"
 
 
-def _text_part(kind: str, content: str) -> bytes:
+def _text_part(kind: str, content: str, more: str = "") -> bytes:
     octets = "\n".join(content.splitlines()).encode("utf-8", "replace") + b"\n"
     others = sum(byte > 126 for byte in octets)
     if others * 3 > len(octets):
         encoding, body = "base64", base64.encodebytes(octets.replace(b"\n", b"\r\n"))
     else:
         encoding, body = "quoted-printable", quopri.encodestring(octets)
-    head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
+    head = f'Content-Type: text/{kind}; charset="utf-8"{more}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
     return head.encode() + body.replace(b"\n", b"\r\n")
 
 

@@ -4,34 +4,30 @@
                       -> queued                   4xx or network before the final dot: again after 2^n minutes
                       -> failed                   5xx, credentials, or ten tries in a day
                       -> unknown -> sent          lost from the final dot on: found in Sent by its Message-ID
-                                 -> unknown       not found in five minutes: the user decides
+                                 -> unknown       not found in five minutes, or others had it before: the user decides
 
-Those who accepted are never sent to again. Every outcome is written only while the lease is held (lease.py).
+An attempt is one SMTP transaction for each part of the message (outgoing.py): recipients whose bytes differ; all go over
+one connection (smtp.Line). Each has
+its own mark before the dot and its own outcome after it (outcome.py), so a kill between two parts neither doubles nor
+loses. Those who accepted are never sent to again.
 Builds no MIME (build.py), knows no SMTP replies (smtp.py) and stores no copy on the server (sent_copy.py).
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 import structlog
 from sqlalchemy import and_, or_
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from mailcrm.config import config
-from mailcrm.errors import DeliveryUnknown, MailcrmError, NotFound, TransientError
-from mailcrm.models import Outbox, OutboxRecipient, utcnow
-from mailcrm.services import live, notifications
-from mailcrm.services.db import reading, transaction
+from mailcrm.errors import DeliveryUnknown, MailcrmError, NeedsReconnect, NotFound, PermanentError, TransientError
+from mailcrm.models import Outbox, utcnow
+from mailcrm.services.db import is_disk_full, reading
 from mailcrm.services.jobs import queue
-from mailcrm.services.mail import mailboxes
-from mailcrm.services.mail.outbox import build, finish, lease, outgoing, rows, sent_copy, smtp
-
-MAX_TRIES = 10
-MAX_AGE = timedelta(hours=24)
-FIRST_BACKOFF_S = 60.0  # doubles each time: ten tries take 17 hours
-SEARCH_EVERY = timedelta(seconds=20)
-SEARCH_FOR = timedelta(minutes=5)
+from mailcrm.services.mail import outages
+from mailcrm.services.mail.ews import submit as ews
+from mailcrm.services.mail.outbox import build, finish, later, lease, outcome, outgoing, sent_copy, smtp
+from mailcrm.services.mail.signing_in import Credentials, credentials, signed_in
 
 log = structlog.get_logger()
 
@@ -44,6 +40,8 @@ def deliver_due(limit: int = 50, *, track: outgoing.Track) -> int:
             done += lease.give_up_lost(outbox_id)
         elif state == "unknown":
             done += _settle(outbox_id)
+        elif later.read_again(outbox_id):
+            continue  # the clocks of its zone are set otherwise now
         else:
             done += _attempt(outbox_id, track)
     return done
@@ -53,9 +51,9 @@ def _due(limit: int) -> list[tuple[int, str, bool]]:
     now = utcnow()
     ready = or_(col(Outbox.next_try_at).is_(None), col(Outbox.next_try_at) <= now)
     arrived = or_(col(Outbox.send_at).is_(None), col(Outbox.send_at) <= now)
-    lost = or_(col(Outbox.lease_until).is_(None), col(Outbox.lease_until) <= now)
+    lost = lease.run_out()
     wanted = or_(
-        and_(col(Outbox.state) == "queued", ready, arrived),
+        and_(col(Outbox.state) == "queued", ready, arrived, ~outages.is_out(col(Outbox.mailbox_id))),
         and_(col(Outbox.state) == "sending", lost),
         and_(col(Outbox.state) == "unknown", col(Outbox.next_try_at) <= now, lost),
     )
@@ -69,127 +67,91 @@ def _attempt(outbox_id: int, track: outgoing.Track) -> bool:
     owner = lease.new_owner()
     if not lease.take(outbox_id, owner):
         return False
+    progress = smtp.Progress()
     try:
-        with lease.kept(outbox_id, owner):
+        with lease.kept(outbox_id, owner), smtp.Line() as line:
             made = outgoing.prepare(outbox_id, track)
-            access = mailboxes.credentials(made.mailbox_id)
-            result = smtp.deliver(
-                access.smtp,
-                access.smtp_password,
-                mail_from=made.mail_from,
-                rcpt_to=made.waiting,
-                message=made.raw,
-                allow_private=config().allow_private_hosts,
-                before_dot=lambda: lease.mark_handed_over(outbox_id, owner),
-            )
+            access = credentials(made.mailbox_id)
+            for n, part in enumerate(made.parts, start=1):
+                progress = smtp.Progress()
+                _hand_over(outbox_id, owner, made, part, access, line, progress, last=n == len(made.parts))
+            if not made.parts:
+                outcome.nobody_waits(outbox_id, owner, progress)
     except lease.LeaseLost:
         log.warning("another process took the message over", outbox_id=outbox_id)
     except DeliveryUnknown:
-        _unknown(outbox_id, owner)
+        outcome.unknown(outbox_id, owner, progress)
     except TransientError as error:
-        _later(outbox_id, owner, error)
+        outcome.later(outbox_id, owner, error, progress)
+    except NeedsReconnect as error:
+        outcome.refused(outbox_id, owner, error, progress)
     except MailcrmError as error:
-        _failed(outbox_id, owner, error.code, error.params)
+        outcome.failed(outbox_id, owner, error.code, error.params, progress)
     except build.Unbuildable as error:
         log.warning("a message can't be built", outbox_id=outbox_id, reason=str(error))
-        _failed(outbox_id, owner, "outbox.unbuildable", {})
-    except Exception:
-        # a defect: never sent twice for it, never lost for it
+        outcome.failed(outbox_id, owner, "outbox.unbuildable", {}, progress)
+    except Exception as error:
+        # a defect, or no room on the disk: never sent twice for it, never lost for it
         log.exception("an attempt broke", outbox_id=outbox_id)
-        _broke(outbox_id, owner)
+        outcome.broke(outbox_id, owner, progress, no_room=is_disk_full(error))
     else:
-        _accepted(outbox_id, owner, made, result)
+        queue.enqueue("sent_copy")
+        queue.enqueue("link_pending")
     return True
 
 
-def _accepted(outbox_id: int, owner: str, made: outgoing.Outgoing, result: smtp.Delivery) -> None:
-    """Write who took it; those deferred with 4xx wait for another attempt, alone."""
-    prepared = finish.load(made.kept_sha)
-    with transaction() as session:
-        row = _held(session, outbox_id, owner)
-        if row is None:
-            return
-        now = utcnow()
-        may_wait = row.tries < MAX_TRIES and _age(row, now) < MAX_AGE
-        deferred = 0
-        for each in rows.recipients(session, outbox_id):
-            if each.state != "waiting":
-                continue
-            if each.address in result.accepted:
-                each.state = "accepted"
-            elif each.address in result.refused:
-                each.reply_code, each.reply_text = result.refused[each.address]
-                wait = may_wait and 400 <= (each.reply_code or 0) < 500
-                each.state = "waiting" if wait else "refused"
-                deferred += wait
-            session.add(each)
-        finish.sent(session, row, prepared)
-        row.handed_over_at = None
-        if deferred:
-            row.state, row.next_try_at = "queued", now + _backoff(row.tries)
-        if any(each.state == "refused" for each in rows.recipients(session, outbox_id)):
-            host = _host(session, row)
-            row.error_code, row.error_params = "outbox.some_refused", {"host": host}
-            _tell(session, row)
-        _release(session, row)
-    queue.enqueue("sent_copy")
-    queue.enqueue("link_pending")
-
-
-def _unknown(outbox_id: int, owner: str) -> None:
-    with transaction() as session:
-        row = _held(session, outbox_id, owner)
-        if row is not None:
-            row.state, row.next_try_at = "unknown", utcnow()
-            row.handed_over_at = row.handed_over_at or utcnow()
-            row.error_code, row.error_params = "smtp.unknown", {}
-            _release(session, row)
-
-
-def _later(outbox_id: int, owner: str, error: TransientError) -> None:
-    with transaction() as session:
-        row = _held(session, outbox_id, owner)
-        if row is None:
-            return
-        now = utcnow()
-        row.handed_over_at = None  # a reply or a break before the dot: certainly not delivered
-        row.error_code, row.error_params = error.code, dict(error.params)
-        if row.tries >= MAX_TRIES or _age(row, now) > MAX_AGE:
-            row.state, row.next_try_at = "failed", None
-            if row.sent_at is not None:
-                finish.refuse_waiting(session, row)
-                row.state, row.error_code = "sent", "outbox.some_refused"
-                row.error_params = {"host": _host(session, row)}
-            _tell(session, row)
-        else:
-            wait = max(_backoff(row.tries), timedelta(seconds=error.retry_after or 0))
-            row.state, row.next_try_at = "queued", now + wait
-        _release(session, row)
-
-
-def _failed(outbox_id: int, owner: str, code: str, params: dict[str, object]) -> None:
-    with transaction() as session:
-        row = _held(session, outbox_id, owner)
-        if row is None:
-            return
-        row.handed_over_at, row.next_try_at = None, None
-        row.state, row.error_code = "failed", code
-        row.error_params = {name: value if isinstance(value, int) else str(value) for name, value in params.items()}
-        if row.sent_at is not None:  # a second attempt for those who were deferred: the others have it
-            finish.refuse_waiting(session, row)
-            row.state = "sent"
-        _tell(session, row)
-        _release(session, row)
-
-
-def _broke(outbox_id: int, owner: str) -> None:
-    with reading() as session:
-        row = session.get(Outbox, outbox_id)
-        handed_over = row is not None and row.handed_over_at is not None
-    if handed_over:
-        _unknown(outbox_id, owner)
+def _hand_over(
+    outbox_id: int,
+    owner: str,
+    made: outgoing.Outgoing,
+    part: outgoing.Part,
+    access: Credentials,
+    line: smtp.Line,
+    progress: smtp.Progress,
+    *,
+    last: bool,
+) -> None:
+    """One SMTP transaction and its outcome. What ends the whole attempt is raised."""
+    try:
+        # A token that is refused at sign-in is renewed once: nothing was sent by then.
+        result = signed_in(
+            access,
+            lambda current: (
+                ews.deliver(
+                    current.smtp,
+                    current.address,
+                    current.smtp_password,
+                    rcpt_to=part.rcpt_to,
+                    message=part.raw,
+                    allow_private=config().allow_private_hosts,
+                    before_dot=lambda: lease.mark_handed_over(outbox_id, owner, progress.accepted),
+                    progress=progress,
+                )
+                if current.kind == "ews"
+                else smtp.deliver(
+                    current.smtp,
+                    current.smtp_password,
+                    mail_from=made.mail_from,
+                    rcpt_to=part.rcpt_to,
+                    message=part.raw,
+                    allow_private=config().allow_private_hosts,
+                    before_dot=lambda: lease.mark_handed_over(outbox_id, owner, progress.accepted),
+                    progress=progress,
+                    line=line,
+                )
+            ),
+        )
+    except (TransientError, PermanentError) as error:
+        if len(made.parts) == 1 or not _is_about_part(progress):
+            raise
+        outcome.turned_down(outbox_id, owner, part, error, progress, last=last)
     else:
-        _failed(outbox_id, owner, "internal", {})
+        outcome.taken(outbox_id, owner, made, part, result, progress, last=last)
+
+
+def _is_about_part(progress: smtp.Progress) -> bool:
+    """Whether the server answered about these recipients or this text: another part may fare better."""
+    return progress.step in ("rcpt", "data", "dot") and progress.code not in (None, 421)
 
 
 def _settle(outbox_id: int) -> bool:
@@ -197,74 +159,16 @@ def _settle(outbox_id: int) -> bool:
     owner = lease.new_owner()
     if not lease.take_for(outbox_id, owner, col(Outbox.state) == "unknown"):
         return False
-    with lease.kept(outbox_id, owner):
-        try:
-            found = sent_copy.is_on_server(outbox_id)
-        except (MailcrmError, NotFound) as error:
-            log.info("Sent can't be searched", outbox_id=outbox_id, code=error.code)
-            found = False
     with reading() as session:
         row = session.get(Outbox, outbox_id)
         sha = row.sent_blob_sha if row is not None else None
+        # Others took it before: the copy is theirs, and says nothing of those in doubt.
+        again = row is not None and row.sent_at is not None
+    with lease.kept(outbox_id, owner):
+        try:
+            found = not again and sent_copy.is_on_server(outbox_id)
+        except (MailcrmError, NotFound) as error:
+            log.info("Sent can't be searched", outbox_id=outbox_id, code=error.code)
+            found = False
     prepared = finish.load(sha) if found and sha else None
-    with transaction() as session:
-        row = _held(session, outbox_id, owner)
-        if row is None or row.state != "unknown":
-            return False
-        if prepared is not None:
-            for each in session.exec(
-                select(OutboxRecipient).where(
-                    OutboxRecipient.outbox_id == outbox_id, OutboxRecipient.state == "waiting"
-                )
-            ):
-                each.state = "accepted"
-                session.add(each)
-            finish.sent(session, row, prepared)
-            row.error_code, row.error_params, row.handed_over_at = "", {}, None
-        elif row.handed_over_at is not None and utcnow() - row.handed_over_at < SEARCH_FOR:
-            row.next_try_at = utcnow() + SEARCH_EVERY
-        else:
-            row.next_try_at = None
-            _tell(session, row)
-        _release(session, row)
-    return True
-
-
-def _held(session: Session, outbox_id: int, owner: str) -> Outbox | None:
-    """Load the row for writing while the lease is ours; None when another process has it."""
-    query = select(Outbox).where(col(Outbox.id) == outbox_id, lease.held(owner)).with_for_update()
-    return session.exec(query).first()
-
-
-def _release(session: Session, row: Outbox) -> None:
-    row.lease_owner, row.lease_until = "", None
-    row.updated_at = utcnow()
-    session.add(row)
-    live.hint(session, row.user_id, "outbox", row.id)
-
-
-def _tell(session: Session, row: Outbox) -> None:
-    people = rows.recipients(session, row.id or 0)
-    notifications.notify(
-        session, row.user_id, "send_failed", group_key=f"send_failed:{row.id}", message_id=row.message_id,
-        mailbox_id=row.mailbox_id,
-        params={
-            "code": row.error_code,
-            "error_params": dict(row.error_params),
-            "outbox_id": row.id,
-            "title": ", ".join(each.name or each.address for each in people[:3]),
-            "detail": row.subject,
-        },
-    )  # fmt: skip
-
-
-def _host(session: Session, row: Outbox) -> str:
-    return finish.smtp_host(session, row)
-
-
-def _age(row: Outbox, now: datetime) -> timedelta:
-    return now - (row.send_at or row.created_at)
-
-
-def _backoff(tries: int) -> timedelta:
-    return timedelta(seconds=FIRST_BACKOFF_S * 2 ** max(tries - 1, 0))
+    return outcome.settled(outbox_id, owner, prepared, searchable=not again)

@@ -5,13 +5,15 @@ Helpers: they take a session and never commit. Idempotent: a message that is sto
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 from mailcrm.models import Link, Mailbox, Message, Outbox, TrackedMessage, utcnow
 from mailcrm.services import live
-from mailcrm.services.mail import blobs, store
+from mailcrm.services.mail import blobs, reminders, store
 from mailcrm.services.mail.outbox import rows
 from mailcrm.services.mail.parse.message import parse_message
 from mailcrm.services.mail.parse.values import ParsedMessage
@@ -47,18 +49,55 @@ def sent(session: Session, row: Outbox, kept: Kept) -> None:
     row.message_id = message.id
     session.add(row)
     session.flush()
-    for tracked in session.exec(select(TrackedMessage).where(TrackedMessage.outbox_id == row.id)):
-        tracked.message_id, tracked.sent_at = message.id, now
-        session.add(tracked)
-    if row.deal_id is not None:
-        _link_deal(session, row, message)
+    _own_tracking(session, row, message, now)
+    _link_chosen(session, row, message)
+    if row.remind_days is not None:
+        reminders.after_sending(session, row.user_id, message, row.remind_days)
     live.hint(session, row.user_id, "mail", message.thread_id)
 
 
-def refuse_waiting(session: Session, row: Outbox) -> None:
-    """Mark those who still waited as refused, when no attempt follows."""
+def _own_tracking(session: Session, row: Outbox, message: Message, now: datetime) -> None:
+    """Give the message its tracked copies; those of an earlier grouping of the recipients live on for themselves (T10)."""
+    people = [each for each in rows.recipients(session, row.id or 0) if each.tracking]
+    copies = {each.address.lower() for each in people if each.tracking == "copy"}
+    together = {each.address.lower() for each in people if each.tracking == "together"}
+    current = copies | (together if len(together) == 1 else {""} if together else set[str]())
+    for tracked in session.exec(select(TrackedMessage).where(TrackedMessage.outbox_id == row.id)):
+        if people and tracked.recipient not in current:
+            tracked.outbox_id = tracked.message_id = None
+        else:
+            tracked.message_id, tracked.sent_at = message.id, tracked.sent_at or now
+        session.add(tracked)
+
+
+def arrived(session: Session, row: Outbox, kept: Kept, addresses: Sequence[str] | None = None) -> None:
+    """Mark a message as sent to all who were in doubt, or to these: it was found where it could only be after that.
+
+    Those who were not sent to yet go on waiting, and the message is queued for them.
+    """
+    people = rows.recipients(session, row.id or 0)
+    rest = rows.unsent(row, people)
+    doubtful = [each for each in people if each.state == "waiting" and each not in rest]
+    still = [each for each in doubtful if addresses is not None and each.address not in addresses]
+    for each in doubtful:
+        if each not in still:
+            each.state, each.handed_over_at = "accepted", None
+            session.add(each)
+    asked_since = row.handed_over_at
+    sent(session, row, kept)
+    row.handed_over_at = None
+    if rest:
+        row.state, row.next_try_at = "queued", utcnow()
+    elif still:
+        row.state, row.handed_over_at = "unknown", asked_since
+        row.error_code, row.error_params = "smtp.unknown", {}
+    session.add(row)
+
+
+def refuse_unsent(session: Session, row: Outbox) -> None:
+    """Mark those who still waited as refused, when no attempt follows; not those who may have it."""
     for each in rows.recipients(session, row.id or 0):
-        if each.state == "waiting":
+        if each.state == "waiting" and each.handed_over_at is None:
             each.state = "refused"
             session.add(each)
 
@@ -95,19 +134,21 @@ def _stored(session: Session, row: Outbox, mailbox: Mailbox, kept: Kept) -> Mess
     return message
 
 
-def _link_deal(session: Session, row: Outbox, message: Message) -> None:
-    """Link the thread to the deal chosen in the composer; a choice undoes an earlier unlinking."""
-    link = session.exec(
-        select(Link).where(Link.thread_id == message.thread_id, col(Link.deal_id) == row.deal_id)
-    ).first()
-    if link is None:
-        link = Link(
-            thread_id=message.thread_id,
-            deal_id=row.deal_id,
-            origin="composer",
-            reason={"code": "composer"},
-            created_by=row.user_id,
-        )
-    link.unlinked_at = link.unlinked_by = None
-    session.add(link)
-    live.hint(session, None, "crm")
+def _link_chosen(session: Session, row: Outbox, message: Message) -> None:
+    """Link the thread to the deal and the lead chosen in the composer; a choice undoes an earlier unlinking."""
+    for name, chosen in (("deal_id", row.deal_id), ("lead_id", row.lead_id)):
+        if chosen is None:
+            continue
+        target = col(Link.deal_id) if name == "deal_id" else col(Link.lead_id)
+        link = session.exec(select(Link).where(Link.thread_id == message.thread_id, target == chosen)).first()
+        if link is None:
+            link = Link(
+                thread_id=message.thread_id,
+                origin="composer",
+                reason={"code": "composer"},
+                created_by=row.user_id,
+            )
+            setattr(link, name, chosen)
+        link.unlinked_at = link.unlinked_by = None
+        session.add(link)
+        live.hint(session, None, "crm")

@@ -10,198 +10,74 @@ from __future__ import annotations
 import html as entities
 import re
 from dataclasses import dataclass
-
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from typing import TYPE_CHECKING
 
 from mailcrm.services.mail.outbox.addresses import clean
+from mailcrm.services.mail.outbox.pasted import with_lists
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
 
 MAX_HTML = 2_000_000  # characters; inline images are attachments, not text
 MAX_TAGS = 20_000  # the parser is quadratic on nested blocks: 100,000 nested <div> take 15 s
 MAX_DEPTH = 100  # deeper elements lose their tags: mail programs recurse on them
 QUOTE_CLASS = "mailcrm-quote"
-CLASSES = (QUOTE_CLASS, "mailcrm-attribution", "mailcrm-signature")
+MERGE_CLASS, SIGNATURE_CLASS = "mc-merge", "mc-signature"
+CLASSES = (QUOTE_CLASS, "mailcrm-attribution", "mailcrm-signature", MERGE_CLASS, SIGNATURE_CLASS)
 
 _VOID = frozenset({"br", "hr", "img", "col", "wbr"})
 _BLOCKS = frozenset(
     [
-        "address",
-        "article",
-        "blockquote",
-        "center",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "figcaption",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
+        "address", "article", "blockquote", "center", "dd", "div", "dl", "dt", "figcaption", "figure", "footer",
+        "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "ol", "p", "pre", "section", "table", "tbody",
+        "td", "tfoot", "th", "thead", "tr", "ul",
     ]
-)
+)  # fmt: skip
 _TAGS = (
     _BLOCKS
     | _VOID
     | frozenset(
         [
-            "a",
-            "abbr",
-            "b",
-            "bdi",
-            "bdo",
-            "big",
-            "caption",
-            "cite",
-            "code",
-            "colgroup",
-            "del",
-            "em",
-            "font",
-            "i",
-            "ins",
-            "kbd",
-            "mark",
-            "q",
-            "s",
-            "samp",
-            "small",
-            "span",
-            "strike",
-            "strong",
-            "sub",
-            "sup",
-            "tt",
-            "u",
-            "var",
+            "a", "abbr", "b", "bdi", "bdo", "big", "caption", "cite", "code", "colgroup", "del", "em", "font", "i",
+            "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
         ]
     )
-)
+)  # fmt: skip
 _DROPPED = frozenset(
     [
-        "applet",
-        "audio",
-        "base",
-        "button",
-        "canvas",
-        "datalist",
-        "embed",
-        "frame",
-        "frameset",
-        "head",
-        "iframe",
-        "input",
-        "link",
-        "math",
-        "meta",
-        "noembed",
-        "noframes",
-        "noscript",
-        "object",
-        "option",
-        "script",
-        "select",
-        "source",
-        "style",
-        "svg",
-        "template",
-        "textarea",
-        "title",
-        "track",
-        "video",
+        "applet", "audio", "base", "button", "canvas", "datalist", "embed", "frame", "frameset", "head",
+        "iframe", "input", "link", "math", "meta", "noembed", "noframes", "noscript", "object", "option",
+        "script", "select", "source", "style", "svg", "template", "textarea", "title", "track", "video",
     ]
-)
+)  # fmt: skip
 _ATTRIBUTES = frozenset(
     [
-        "align",
-        "alt",
-        "bgcolor",
-        "border",
-        "cellpadding",
-        "cellspacing",
-        "color",
-        "colspan",
-        "dir",
-        "face",
-        "height",
-        "lang",
-        "rowspan",
-        "size",
-        "start",
-        "title",
-        "type",
-        "valign",
-        "width",
+        "align", "alt", "bgcolor", "border", "cellpadding", "cellspacing", "color", "colspan", "dir", "face",
+        "height", "lang", "rowspan", "size", "start", "title", "type", "valign", "width",
     ]
-)
+)  # fmt: skip
+#: What the composer's marks say about themselves; kept on their own elements only.
+_MARKS = {MERGE_CLASS: ("data-field", "data-fallback"), SIGNATURE_CLASS: ("data-signature",)}
+_MARK_VALUES = {
+    "data-field": re.compile(r"[a-z_]{1,40}(?:\.[a-z0-9_]{1,60}){1,3}"),
+    "data-fallback": re.compile(r"[^{}\n]{1,200}"),
+    "data-signature": re.compile(r"[0-9]{1,18}"),
+}
+#: On a link: its writer does not want it followed. Between the editor and us; `without_marks` takes it off.
+NOT_TRACKED = 'data-track="off"'
+#: What the page it was copied from did not show; Word's hidden text too.
+_HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all)", re.IGNORECASE)
 _LINK = re.compile(r"(?:https?://|mailto:|tel:)\S", re.IGNORECASE)
 _IMAGE = re.compile(r"https?://\S|cid:\S|data:image/(?:png|jpeg|gif|webp);base64,", re.IGNORECASE)
 _STYLE = re.compile(r"\s*([a-z-]{2,40})\s*:\s*([^;{}<>\\@]{1,200}?)\s*", re.IGNORECASE)
 _STYLES = frozenset(
     [
-        "background-color",
-        "border",
-        "border-bottom",
-        "border-collapse",
-        "border-color",
-        "border-left",
-        "border-radius",
-        "border-right",
-        "border-spacing",
-        "border-style",
-        "border-top",
-        "border-width",
-        "color",
-        "direction",
-        "font",
-        "font-family",
-        "font-size",
-        "font-style",
-        "font-weight",
-        "height",
-        "letter-spacing",
-        "line-height",
-        "list-style-type",
-        "margin",
-        "margin-bottom",
-        "margin-left",
-        "margin-right",
-        "margin-top",
-        "max-width",
-        "min-width",
-        "padding",
-        "padding-bottom",
-        "padding-left",
-        "padding-right",
-        "padding-top",
-        "text-align",
-        "text-decoration",
-        "text-indent",
-        "text-transform",
-        "vertical-align",
-        "white-space",
-        "width",
-        "word-break",
+        "background-color", "border", "border-bottom", "border-collapse", "border-color", "border-left",
+        "border-radius", "border-right", "border-spacing", "border-style", "border-top", "border-width",
+        "color", "direction", "font", "font-family", "font-size", "font-style", "font-weight", "height",
+        "letter-spacing", "line-height", "list-style-type", "margin", "margin-bottom", "margin-left", "margin-right", "margin-top", "max-width", "min-width", "padding", "padding-bottom", "padding-left", "padding-right", "padding-top", "text-align", "text-decoration", "text-indent", "text-transform", "vertical-align", "white-space", "width", "word-break",
     ]
-)
+)  # fmt: skip
 _STYLE_FORBIDDEN = re.compile(r"url|expression|image|attr|var\s*\(|env\s*\(|/\*|&", re.IGNORECASE)
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
@@ -209,8 +85,15 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 def clean_html(html: str) -> str:
     """Return the fragment written anew from the allow-list; the same again when it is cleaned twice."""
     html = _CONTROLS.sub("", html[:MAX_HTML].encode("utf-8", "ignore").decode())
+    if html.count("<") <= MAX_TAGS:
+        html = with_lists(html)
     body = _body(html)
     return _Writer().fragment(body) if body is not None else ""
+
+
+def without_marks(html: str) -> str:
+    """Return a clean fragment without what is between the editor and us: nobody else is told which link isn't tracked."""
+    return html.replace(f" {NOT_TRACKED}", "")  # quotes in text and in values are escaped: it is the attribute
 
 
 def text_of(html: str) -> str:
@@ -223,6 +106,8 @@ def _body(html: str) -> LexborNode | None:
     if html.count("<") > MAX_TAGS:
         html = re.sub(r"<[^<>]{0,2000}>", " ", html)
         html = html.replace("<", "&lt;")
+    from selectolax.lexbor import LexborHTMLParser  # 2 MB, which a worker that only syncs need not hold
+
     return LexborHTMLParser(html).body
 
 
@@ -273,6 +158,8 @@ class _Writer:
         if tag in _DROPPED or not tag or tag[0] in "-_!":
             return
         attributes = {name.lower(): value or "" for name, value in node.attributes.items()}
+        if _HIDDEN.search(attributes.get("style", "")) or (tag == "img" and _is_pixel(attributes)):
+            return
         quoted = step.quoted or (tag == "blockquote" and QUOTE_CLASS in attributes.get("class", "").split())
         if tag in _TAGS and step.depth < MAX_DEPTH:
             kept = _kept(tag, attributes, step.quoted)
@@ -309,8 +196,12 @@ def _kept(tag: str, attributes: dict[str, str], quoted: bool) -> dict[str, str]:
             value = _url(value)
             # a quoted stranger's remote image would report to them from here and from the recipient
             value = value if _IMAGE.match(value) and not (quoted and value.lower().startswith("http")) else ""
+        elif name == "data-track" and tag == "a":
+            value = "off" if value.strip().lower() == "off" else ""
         elif name == "dir":
             value = value.lower() if value.lower() in ("ltr", "rtl", "auto") else ""
+        elif name in _MARK_VALUES:
+            value = clean(value) if _is_marked(name, attributes) else ""
         elif name in _ATTRIBUTES:
             value = clean(value)
         else:
@@ -318,6 +209,20 @@ def _kept(tag: str, attributes: dict[str, str], quoted: bool) -> dict[str, str]:
         if value or (name == "alt" and tag == "img"):
             kept[name] = value
     return kept
+
+
+def _is_pixel(attributes: dict[str, str]) -> bool:
+    """Whether an image is another sender's tracking pixel that came along with a copied text."""
+    sides = (attributes.get("width", "").strip(), attributes.get("height", "").strip())
+    return attributes.get("src", "").lower().startswith("http") and any(side in ("0", "1", "2") for side in sides)
+
+
+def _is_marked(name: str, attributes: dict[str, str]) -> bool:
+    """Whether an attribute of a mark stands on the mark's own element and is what it should be."""
+    classes = attributes.get("class", "").split()
+    return any(mark in classes and name in names for mark, names in _MARKS.items()) and bool(
+        _MARK_VALUES[name].fullmatch(clean(attributes[name]))
+    )
 
 
 def _url(value: str) -> str:

@@ -19,6 +19,8 @@ from mailcrm.services.mail.outbox.addresses import ascii_domain, clean, is_addre
 FOLD = 76  # characters of a line, RFC 2047 2 and RFC 5322 2.1.1
 WORD_OCTETS = 45  # of text in one encoded word: 60 base64 characters and the frame make 72
 MAX_NAME = 200  # characters of a display name
+#: In every letter of the workspace itself: one that comes back to a Smart Bcc address is known by it (smart_bcc/loops.py).
+MARK = "X-Mailcrm"
 MAX_ID = 500  # characters of a Message-ID that is repeated; longer ones are attacks
 
 _PLAIN = re.compile(r"[\x20-\x7e]*")
@@ -36,7 +38,7 @@ def text(value: str, *, used: int) -> str:
     words = value.split(" ")
     if _PLAIN.fullmatch(value) and "=?" not in value and all(len(word) < FOLD - 20 for word in words):
         return _fold(words, used)
-    return "\r\n ".join(encoded_words(value))
+    return "\r\n ".join(encoded_words(value, used=used))
 
 
 def phrase(name: str) -> str:
@@ -46,7 +48,7 @@ def phrase(name: str) -> str:
         if _ATOMS.fullmatch(name):
             return name
         return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return "\r\n ".join(encoded_words(name))
+    return "\r\n ".join(encoded_words(name, used=len("From: ")))
 
 
 def addresses(people: Iterable[tuple[str, str]]) -> str:
@@ -97,15 +99,18 @@ def parameter(name: str, value: str) -> str:
     return first + "".join(f";\r\n {name}*{n}*={piece}" for n, piece in enumerate(pieces[1:], 1))
 
 
-def encoded_words(value: str) -> list[str]:
-    """Cut text at characters and encode each piece as UTF-8 in base64."""
+def encoded_words(value: str, *, used: int = 1) -> list[str]:
+    """Cut text at characters and encode each piece as UTF-8 in base64; `used` characters of the first line are taken.
+
+    A line that holds an encoded word has 76 characters at most (RFC 2047 2).
+    """
     words: list[str] = []
-    piece = b""
+    piece, room = b"", min(WORD_OCTETS, (FOLD - used - 12) // 4 * 3)
     for char in value:
         octets = char.encode("utf-8", "replace")
-        if len(piece) + len(octets) > WORD_OCTETS:
+        if len(piece) + len(octets) > room:
             words.append(_word(piece))
-            piece = b""
+            piece, room = b"", WORD_OCTETS
         piece += octets
     return [*words, _word(piece)]
 
@@ -116,8 +121,12 @@ def _word(octets: bytes) -> str:
 
 def _address(name: str, address: str) -> str:
     wire = wire_address(address)
+    if not clean(name):
+        return wire
     encoded = phrase(name)
-    return f"{encoded} <{wire}>" if clean(name) else wire
+    last = encoded.rpartition("\r\n")[2]
+    fold = "\r\n " if len("From: ") + len(last) + len(wire) + 4 > FOLD else " "
+    return f"{encoded}{fold}<{wire}>"
 
 
 def _fold(words: list[str], used: int) -> str:

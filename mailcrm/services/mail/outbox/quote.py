@@ -13,10 +13,11 @@ from babel.dates import format_datetime
 
 from mailcrm.services.i18n import gettext
 from mailcrm.services.mail.outbox.addresses import clean, format_addresses
-from mailcrm.services.mail.outbox.html import QUOTE_CLASS, escape, paragraphs
+from mailcrm.services.mail.outbox.html import QUOTE_CLASS, escape
 from mailcrm.services.mail.parse.values import ParsedMessage
 
 MAX_LINES = 3000
+_PAUSE = re.compile(r"\n(?:[^\S\n]*\n)+")
 MAX_QUOTE = 100_000  # characters; a longer original is cut, the whole of it stays in the thread
 _PREFIXES = re.compile(
     r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ref|返信|回复|回覆|答复)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE
@@ -60,7 +61,10 @@ def quote_forward(parsed: ParsedMessage, at: datetime, *, language: str, zone: t
 
 def _block(text: str) -> str:
     kept = "\n".join(text[:MAX_QUOTE].splitlines()[:MAX_LINES]).rstrip()
-    return f'<blockquote class="{QUOTE_CLASS}">{paragraphs(kept)}</blockquote>'
+    # several empty lines are one pause: a paragraph has its own distance to the next
+    parts = (part.split("\n") for part in _PAUSE.split(kept.strip("\n")))
+    text = "".join(f'<p dir="auto">{"<br>".join(map(escape, lines)) or "<br>"}</p>' for lines in parts)
+    return f'<blockquote class="{QUOTE_CLASS}">{text}</blockquote>'
 
 
 def _people(addresses: tuple[object, ...]) -> str:

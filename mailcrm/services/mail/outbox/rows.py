@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, delete, select
 
-from mailcrm.errors import SENTENCES
-from mailcrm.models import Deal, Mailbox, Message, Outbox, OutboxAttachment, OutboxRecipient
+from mailcrm.models import Deal, Lead, Mailbox, Message, Outbox, OutboxAttachment, OutboxRecipient
+from mailcrm.sentences import SENTENCES
 from mailcrm.services import access
 from mailcrm.services.access import Actor
 from mailcrm.services.mail import blobs, store
 from mailcrm.services.mail.outbox.addresses import format_addresses
-from mailcrm.services.mail.outbox.consent import untracked_recipients
+from mailcrm.services.mail.outbox.consent import judge
 from mailcrm.services.mail.outbox.html import QUOTE_CLASS, text_of
 from mailcrm.services.mail.outbox.views import DraftAttachment, DraftView, RecipientView
 
@@ -28,6 +28,8 @@ def view(session: Session, actor: Actor, row: Outbox) -> DraftView:
     mailbox = session.get(Mailbox, row.mailbox_id)
     found = recipients(session, row.id or 0)
     deal = session.exec(select(Deal).where(Deal.id == row.deal_id, access.visible_crm(actor, Deal))).first()
+    lead = session.exec(select(Lead).where(Lead.id == row.lead_id, access.visible_crm(actor, Lead))).first()
+    judged = judge(session, [each.address for each in found])
     answered = row.reply_to_message_id or row.message_id
     thread_id = session.exec(
         select(Message.thread_id).where(Message.id == answered, Message.user_id == actor.user_id)
@@ -36,7 +38,7 @@ def view(session: Session, actor: Actor, row: Outbox) -> DraftView:
     return DraftView(
         id=row.id or 0,
         mailbox_id=row.mailbox_id,
-        from_address=mailbox.address if mailbox else "",
+        from_address=row.from_address or (mailbox.address if mailbox else ""),
         from_name=mailbox.display_name if mailbox else "",
         to=by_role["to"],
         cc=by_role["cc"],
@@ -45,6 +47,7 @@ def view(session: Session, actor: Actor, row: Outbox) -> DraftView:
         html=row.html,
         track_opens=row.track_opens,
         track_clicks=row.track_clicks,
+        track_copies=row.track_copies,
         visibility=row.visibility,
         deal_id=deal.id if deal else None,
         deal_title=deal.title if deal else "",
@@ -61,15 +64,32 @@ def view(session: Session, actor: Actor, row: Outbox) -> DraftView:
         ),
         quoted=f'class="{QUOTE_CLASS}"' in row.html,
         recipients=tuple(RecipientView(r.role, r.name, r.address, r.state, r.reply_text) for r in found),
-        untracked=untracked_recipients(session, [r.address for r in found]),
+        untracked=tuple(each.name or address for address, each in judged.items() if each.verdict),
+        refused=tuple(each.name or address for address, each in judged.items() if each.verdict == "refused"),
         reply_to_message_id=row.reply_to_message_id,
         thread_id=thread_id,
         message_id=row.message_id,
         snippet=" ".join(text_of(row.html).split())[:SNIPPET],
+        lead_id=lead.id if lead else None,
+        lead_title=lead.title if lead else "",
+        signature_id=row.signature_id,
+        template_id=row.template_id,
+        plain=row.plain,
+        revision=row.revision,
+        send_local=row.send_local,
+        send_zone=row.send_zone,
+        remind_days=row.remind_days,
     )
 
 
 ROLES = ("to", "cc", "bcc")
+
+
+def own(session: Session, actor: Actor, outbox_id: int) -> Outbox:
+    """Load a row of the actor's to change it: two tabs wait for each other, and the second sees what the first did."""
+    row = access.load(session, Outbox, outbox_id, access.own_outbox(actor))
+    session.refresh(row, with_for_update=True)  # on PostgreSQL both would have read "draft"
+    return row
 
 
 def recipients(session: Session, outbox_id: int) -> Sequence[OutboxRecipient]:
@@ -78,6 +98,17 @@ def recipients(session: Session, outbox_id: int) -> Sequence[OutboxRecipient]:
         select(OutboxRecipient).where(OutboxRecipient.outbox_id == outbox_id).order_by(col(OutboxRecipient.position))
     ).all()
     return sorted(found, key=lambda each: (ROLES.index(each.role), each.position))
+
+
+def unsent(row: Outbox, people: Sequence[OutboxRecipient]) -> list[OutboxRecipient]:
+    """Return those who wait and certainly don't have it.
+
+    A message handed over by a version that marked no recipients is in doubt for everybody who waits.
+    """
+    marked = [each for each in people if each.handed_over_at is not None]
+    if row.handed_over_at is not None and not marked:
+        return []
+    return [each for each in people if each.state == "waiting" and each.handed_over_at is None]
 
 
 def files(session: Session, outbox_id: int) -> Sequence[OutboxAttachment]:

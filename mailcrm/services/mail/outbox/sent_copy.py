@@ -13,18 +13,16 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel import col, select
 
-from mailcrm.config import config
-from mailcrm.errors import MailcrmError, NotFound, PermanentError
+from mailcrm.errors import MailcrmError, NeedsReconnect, NotFound, PermanentError
 from mailcrm.models import Folder, Mailbox, Message, Outbox, utcnow
 from mailcrm.services import live
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.mail import blobs, mailboxes
-from mailcrm.services.mail.imap import client
+from mailcrm.services.mail import blobs, outages
 from mailcrm.services.mail.outbox import lease
+from mailcrm.services.mail.providers import table
+from mailcrm.services.mail.remote import MailConnection
+from mailcrm.services.mail.signing_in import credentials, open_mailbox
 
-SELF_SAVING = frozenset(
-    {"gmail", "google", "microsoft", "outlook", "office365", "netease", "163", "126", "yeah", "zoho"}
-)
 PROBE_S = (0.0, 1.0, 1.0, 2.0)  # waits before looks in Sent, for servers that file copies themselves
 MAX_TRIES = 10
 BACKOFF_S = 30.0
@@ -39,7 +37,7 @@ class _Job:
     sha: str
     at: datetime
     folders: tuple[str, ...]
-    self_saving: bool
+    saves: table.SavesSent  # whether the server files a copy by itself (providers.toml)
 
 
 def store_copies(limit: int = 50) -> int:
@@ -52,6 +50,7 @@ def store_copies(limit: int = 50) -> int:
                 Outbox.sent_copy == "pending",
                 col(Outbox.sent_at).is_not(None),
                 col(Outbox.next_try_at).is_(None) | (col(Outbox.next_try_at) <= now),
+                ~outages.is_out(col(Outbox.mailbox_id)),
             )
             .order_by(col(Outbox.id))
             .limit(limit)
@@ -83,6 +82,8 @@ def _copy(outbox_id: int) -> bool:
             job = _load(outbox_id, ("sent",))
             with _connect(job.mailbox_id) as connection:
                 outcome = _store(connection, job)
+    except NeedsReconnect as failure:
+        outcome, error = "pending", failure
     except PermanentError as failure:
         outcome, error = "failed", failure
     except (MailcrmError, blobs.BlobLost) as failure:
@@ -106,11 +107,11 @@ def _copy(outbox_id: int) -> bool:
     return True
 
 
-def _store(connection: client.ImapConnection, job: _Job) -> str:
+def _store(connection: MailConnection, job: _Job) -> str:
     folders = job.folders or _listed(connection)
     if not folders:
         return "none"
-    for wait in PROBE_S if job.self_saving else PROBE_S[:1]:
+    for wait in PROBE_S[:1] if job.saves == "no" else PROBE_S:
         time.sleep(wait)
         if _found(connection, job, folders):
             return "stored"
@@ -118,18 +119,17 @@ def _store(connection: client.ImapConnection, job: _Job) -> str:
     return "stored"
 
 
-def _found(connection: client.ImapConnection, job: _Job, folders: tuple[str, ...]) -> bool:
+def _found(connection: MailConnection, job: _Job, folders: tuple[str, ...]) -> bool:
     return any(connection.search_message_id(folder, job.rfc_message_id) for folder in folders)
 
 
-def _listed(connection: client.ImapConnection) -> tuple[str, ...]:
+def _listed(connection: MailConnection) -> tuple[str, ...]:
     """The Sent folder as the server lists it, when the sync has not stored folders yet."""
     return tuple(folder.name for folder in connection.list_folders() if folder.role == "sent" and folder.selectable)
 
 
-def _connect(mailbox_id: int) -> client.ImapConnection:
-    access = mailboxes.credentials(mailbox_id)
-    return client.connect(access.imap, access.imap_password, allow_private=config().allow_private_hosts)
+def _connect(mailbox_id: int) -> MailConnection:
+    return open_mailbox(credentials(mailbox_id))
 
 
 def _load(outbox_id: int, roles: tuple[str, ...]) -> _Job:
@@ -146,6 +146,7 @@ def _load(outbox_id: int, roles: tuple[str, ...]) -> _Job:
                 col(Folder.selectable).is_(True),
             )
         ).all()
+        server = table.bears(mailbox.smtp_host)
         names = tuple(each[0] for each in sorted(found, key=lambda each: roles.index(each[1])))
         return _Job(
             mailbox_id=row.mailbox_id,
@@ -153,5 +154,5 @@ def _load(outbox_id: int, roles: tuple[str, ...]) -> _Job:
             sha=row.sent_blob_sha,
             at=row.dated_at or utcnow(),
             folders=names,
-            self_saving=mailbox.provider.lower() in SELF_SAVING,
+            saves=server.saves_sent if server else "no",
         )

@@ -7,28 +7,32 @@ Knows no outbox, no retries and no Sent folder; builds no MIME, and changes of t
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import smtplib
-import socket
 import ssl
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mailcrm.errors import DeliveryUnknown, MailcrmError, NeedsReconnect, PermanentError, TransientError
+from mailcrm.errors import DeliveryUnknown, MailcrmError, PermanentError, TransientError
 from mailcrm.services.mail.imap.failures import shown
 from mailcrm.services.mail.imap.wire import refuse_control
-from mailcrm.services.mail.providers import failures, hosts
-from mailcrm.services.mail.providers.tls import shared_context
-from mailcrm.services.mail.providers.values import ServerSpec
+from mailcrm.services.mail.outbox.smtp_line import (
+    CONNECT_S,
+    DATA_S,
+    Line,
+    Smtp,
+    hang_up,
+    open_session,
+    translate,
+)
+from mailcrm.services.mail.providers.values import Secret, ServerSpec
 
-CONNECT_S = 60.0  # sync.md A8.5; RFC 5321 §4.5.3.2 asks for patience with greylisting servers
-DATA_S = 300.0  # a server may scan the message before it answers the dot
+__all__ = ["Delivery", "Line", "Progress", "check_login", "deliver"]
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")  # bare CR and LF become CRLF: no smuggling (security.md F14)
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
-_APP_PASSWORD = ("application-specific password", "app password", "5.7.9", "authorized code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,120 +46,42 @@ class Delivery:
     refused: dict[str, tuple[int, str]]
 
 
-class _Smtp(smtplib.SMTP):
-    """smtplib's client on a vetted socket, with TLS from the start where the spec says so."""
+@dataclass
+class Progress:
+    """How far an attempt came, and the reply that ended it: filled in while it runs.
 
-    def __init__(self, spec: ServerSpec, *, allow_private: bool, timeout: float, context: ssl.SSLContext) -> None:
-        self._spec, self._allow_private, self.context = spec, allow_private, context
-        super().__init__(timeout=timeout, local_hostname="mailcrm.invalid")
-        # smtplib takes its name for certificates from here (connect() would set it from a second resolution)
-        self._host = spec.host
-        try:
-            code, text = self.connect(spec.host, spec.port)
-            if code != 220:
-                raise smtplib.SMTPConnectError(code, text)
-        except BaseException:
-            self.close()
-            raise
+    `step`: "connect", "sign_in", "mail", "rcpt", "data" (up to the final dot), "dot", "done".
+    """
 
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        sock = hosts.open_socket(
-            host, port, allow_private=self._allow_private,
-            loopback_only=self._spec.security == "none", timeout=timeout,
-        )  # fmt: skip
-        if self._spec.security == "ssl":
-            return self.context.wrap_socket(sock, server_hostname=host)
-        return sock
+    step: str = "connect"
+    code: int | None = None
+    text: str = ""
+    #: What was answered to RCPT so far: who may come to have it once the dot is sent, and (code, text) of the others.
+    accepted: list[str] = dataclasses.field(default_factory=list[str])
+    refused: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict[str, tuple[int, str]])
 
-
-def _answer(exc: smtplib.SMTPResponseException) -> str:
-    return f"{exc.smtp_code} {shown(exc.smtp_error)}"
-
-
-def _translate(exc: BaseException, spec: ServerSpec, mail_from: str = "") -> MailcrmError:
-    """Return the error that `exc`, raised before the final dot, means. A reply code decides before anything else."""
-    if isinstance(exc, MailcrmError):
-        return exc
-    if isinstance(exc, smtplib.SMTPAuthenticationError):
-        text = shown(exc.smtp_error).lower()
-        if 400 <= exc.smtp_code < 500:
-            return TransientError("smtp.deferred", host=spec.host, answer=_answer(exc))
-        if exc.smtp_code == 534 or any(phrase in text for phrase in _APP_PASSWORD):
-            return NeedsReconnect("smtp.app_password", host=spec.host)
-        return NeedsReconnect("smtp.wrong_password", host=spec.host)
-    if isinstance(exc, smtplib.SMTPRecipientsRefused):
-        code, text_bytes = max(exc.recipients.values(), key=lambda reply: 400 <= reply[0] < 500)
-        answer = f"{code} {shown(text_bytes)}"
-        if 400 <= code < 500:
-            return TransientError("smtp.recipients_deferred", host=spec.host, answer=answer)
-        return PermanentError("smtp.recipients_refused", host=spec.host, answer=answer)
-    if isinstance(exc, smtplib.SMTPResponseException):
-        if exc.smtp_code == -1:  # smtplib's mark for a line that is no SMTP answer
-            return TransientError("server.protocol", host=spec.host, port=spec.port)
-        # 503 (bad sequence) is this side's disorder, not a verdict about the message
-        if 400 <= exc.smtp_code < 500 or exc.smtp_code == 503:
-            return TransientError("smtp.deferred", host=spec.host, answer=_answer(exc))
-        if isinstance(exc, smtplib.SMTPSenderRefused):
-            return PermanentError("smtp.sender_refused", host=spec.host, address=mail_from)
-        return PermanentError("smtp.refused", host=spec.host, answer=_answer(exc))
-    if isinstance(exc, smtplib.SMTPNotSupportedError):
-        code = "server.no_starttls" if "STARTTLS" in str(exc).upper() else "smtp.no_auth"
-        return PermanentError(code, host=spec.host, port=spec.port)
-    if isinstance(exc, smtplib.SMTPServerDisconnected):
-        if "timed out" in str(exc):
-            return TransientError("server.timeout", host=spec.host, port=spec.port)
-        return TransientError("server.lost", host=spec.host)
-    if isinstance(exc, smtplib.SMTPException):
-        return PermanentError("smtp.no_auth", host=spec.host, port=spec.port)
-    return failures.of_connection(exc, spec.host, spec.port) or TransientError(
-        "server.protocol", host=spec.host, port=spec.port
-    )
-
-
-@contextmanager
-def _session(
-    spec: ServerSpec, password: str, *, allow_private: bool, timeout: float, context: ssl.SSLContext | None
-) -> Generator[_Smtp]:
-    """Connect, agree on TLS and sign in; always closed at the end."""
-    for field, value in (("user name", spec.username), ("password", password), ("host", spec.host)):
-        refuse_control(field, value)
-    client: _Smtp | None = None
-    try:
-        try:
-            client = _Smtp(spec, allow_private=allow_private, timeout=timeout, context=context or shared_context())
-            client.ehlo_or_helo_if_needed()
-            if spec.security == "starttls":
-                client.starttls(context=client.context)  # raises where it isn't offered: never goes on in clear (F14)
-                client.ehlo()
-            if spec.username:
-                client.login(spec.username, password)
-        except MailcrmError:
-            raise
-        except (smtplib.SMTPException, OSError, EOFError, ValueError, UnicodeError) as exc:
-            raise _translate(exc, spec) from exc
-        yield client
-    finally:
-        if client is not None:
-            try:
-                if client.sock is not None:
-                    client.sock.settimeout(5)
-                    client.quit()
-            except (smtplib.SMTPException, OSError, ValueError):
-                pass  # the work is done or failed already
-            client.close()
+    def ended_by(self, exc: BaseException | None) -> None:
+        """Keep the reply that an exception of smtplib holds."""
+        if isinstance(exc, smtplib.SMTPRecipientsRefused) and exc.recipients:
+            code, text = next(iter(exc.recipients.values()))
+        elif isinstance(exc, smtplib.SMTPResponseException):
+            code, text = exc.smtp_code, exc.smtp_error
+        else:
+            return
+        if code > 0:
+            self.code, self.text = code, shown(text)
 
 
 def check_login(
     spec: ServerSpec,
-    password: str,
+    password: Secret,
     *,
     allow_private: bool = False,
     timeout: float = CONNECT_S,
     context: ssl.SSLContext | None = None,
 ) -> None:
     """Connect and sign in, send nothing. Raises as `deliver` does before the final dot."""
-    with _session(spec, password, allow_private=allow_private, timeout=timeout, context=context):
-        pass
+    hang_up(open_session(spec, password, allow_private=allow_private, timeout=timeout, context=context))
 
 
 def _ascii_address(address: str) -> tuple[str, bool]:
@@ -170,8 +96,11 @@ def _ascii_address(address: str) -> tuple[str, bool]:
     return f"{local}{at}{domain}", not local.isascii()
 
 
-def _data(client: _Smtp, message: bytes, data_timeout: float, before_dot: Callable[[], None] | None) -> None:
+def _data(
+    client: Smtp, message: bytes, data_timeout: float, before_dot: Callable[[], None] | None, progress: Progress
+) -> None:
     """Send the message; everything up to the dot raises plain errors, everything from it on DeliveryUnknown."""
+    progress.step = "data"
     client.putcmd("data")
     code, text = client.getreply()
     if code != 354:
@@ -188,21 +117,23 @@ def _data(client: _Smtp, message: bytes, data_timeout: float, before_dot: Callab
         except BaseException:
             client.close()  # without the dot: the server throws the message away
             raise
+    progress.step = "dot"
     try:
         client.send(b".\r\n")
         code, text = client.getreply()
     except (smtplib.SMTPException, OSError) as exc:
         client.close()
         raise DeliveryUnknown from exc
-    if code == -1:
+    if not 200 <= code < 300 and not 400 <= code < 600:  # neither yes nor no
         raise DeliveryUnknown
-    if code != 250:
+    if code >= 400:
         raise smtplib.SMTPDataError(code, text)
+    progress.step, progress.code, progress.text = "done", code, shown(text)
 
 
 def deliver(
     spec: ServerSpec,
-    password: str,
+    password: Secret,
     *,
     mail_from: str,
     rcpt_to: Sequence[str],
@@ -212,6 +143,8 @@ def deliver(
     data_timeout: float = DATA_S,
     context: ssl.SSLContext | None = None,
     before_dot: Callable[[], None] | None = None,
+    progress: Progress | None = None,
+    line: Line | None = None,
 ) -> Delivery:
     """Hand `message` to the server once, for as many of `rcpt_to` as it takes.
 
@@ -219,29 +152,71 @@ def deliver(
     (credentials), PermanentError (5xx, or every recipient refused). Raises DeliveryUnknown when the connection broke
     from the final dot on. A refusal after the dot is a reply like any other: not delivered.
     `before_dot` is called when all but the final dot was sent; what it raises ends the attempt undelivered.
+    `progress` is told how far it came. With a `line` the connection is kept there and used again for the next.
     """
+    progress = progress or Progress()
     for address in (mail_from, *rcpt_to):
         refuse_control("address", address)
         if re.search(r"[<>\s]", address):
             raise PermanentError("input.invalid", value=address, field="address")
-    with _session(spec, password, allow_private=allow_private, timeout=timeout, context=context) as client:
+
+    def signing_in() -> None:
+        progress.step = "sign_in"
+
+    def hand_over(client: Smtp) -> Delivery:
+        keep = False
         try:
-            return _transaction(client, spec, mail_from, rcpt_to, message, data_timeout, before_dot)
+            made = _transaction(client, spec, mail_from, rcpt_to, message, data_timeout, before_dot, progress)
+            keep = True
         except MailcrmError:
             raise
         except (smtplib.SMTPException, OSError, EOFError, ValueError) as exc:
-            raise _translate(exc, spec, mail_from) from exc
+            keep = _was_answered(exc)
+            raise translate(exc, spec, mail_from) from exc
+        finally:
+            if line is not None and keep:
+                line.keep(client)
+            else:
+                hang_up(client)
+        return made
+
+    try:
+        kept = line.take(timeout) if line is not None else None
+        if kept is not None:
+            try:
+                return hand_over(kept)
+            except TransientError:
+                # "too many messages over this connection": nothing was sent yet, so over a new one at once
+                if progress.step != "mail":
+                    raise
+        return hand_over(
+            open_session(
+                spec, password, allow_private=allow_private, timeout=timeout, context=context, signing_in=signing_in
+            )
+        )
+    except MailcrmError as error:
+        progress.ended_by(error.__cause__)
+        raise
+
+
+def _was_answered(exc: BaseException) -> bool:
+    """Whether the server's answer was read to its end and it goes on talking, so that the next answer is the next's."""
+    if isinstance(exc, smtplib.SMTPRecipientsRefused):
+        return all(code != 421 for code, _ in exc.recipients.values())
+    return isinstance(exc, smtplib.SMTPResponseException) and exc.smtp_code not in (-1, 421)
 
 
 def _transaction(
-    client: _Smtp,
+    client: Smtp,
     spec: ServerSpec,
     mail_from: str,
     rcpt_to: Sequence[str],
     message: bytes,
     data_timeout: float,
     before_dot: Callable[[], None] | None,
+    progress: Progress,
 ) -> Delivery:
+    progress.step = "mail"
     options: list[str] = []
     wire: dict[str, Any] = {address: _ascii_address(address) for address in (mail_from, *rcpt_to)}
     needs_utf8 = [address for address, (_, utf8) in wire.items() if utf8]
@@ -257,17 +232,20 @@ def _transaction(
     code, text = client.mail(wire[mail_from][0], options)
     if code != 250:
         raise smtplib.SMTPSenderRefused(code, text, mail_from)
+    progress.step = "rcpt"
     accepted: list[str] = []
     refused: dict[str, tuple[int, bytes]] = {}
     for address in rcpt_to:
         code, text = client.rcpt(wire[address][0])
         if code in (250, 251):
             accepted.append(address)
+            progress.accepted.append(address)
         elif code == 421:
             raise smtplib.SMTPRecipientsRefused({address: (code, text)})
         else:
             refused[address] = (code, text)
+            progress.refused[address] = (code, shown(text))
     if not accepted:
         raise smtplib.SMTPRecipientsRefused(refused)
-    _data(client, message, data_timeout, before_dot)
+    _data(client, message, data_timeout, before_dot, progress)
     return Delivery(tuple(accepted), {address: (code, shown(text)) for address, (code, text) in refused.items()})

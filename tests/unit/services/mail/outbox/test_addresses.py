@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcrm.services.mail.outbox.addresses import check_addresses, clean, format_addresses, is_address
+from mailcrm.services.mail.outbox.addresses import MAX_READ, check_addresses, clean, format_addresses, is_address
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
@@ -47,6 +47,14 @@ def test_reads_what_people_type(typed: str, found: list[tuple[str, str]]) -> Non
 def test_refuses_what_can_not_be_sent_to(bad: str) -> None:
     assert pairs(bad) == []
     assert not is_address(bad)
+
+
+def test_hundreds_are_read_to_the_last_and_half_an_address_is_none() -> None:
+    """A list that is longer than an email may go to is refused when it is sent, never cut short without a word."""
+    assert len(pairs("\n".join(f"r{n}@b.test" for n in range(501)))) == 501
+    cut = check_addresses("a@b.test, " * 9_999 + "x@someplace.test, z@b.test")
+    assert not cut[-1].ok or len(cut) == MAX_READ
+    assert not check_addresses("x" * 99_980 + ", mika@saimaa.company.test")[-1].ok
 
 
 @given(st.text(max_size=200))

@@ -49,6 +49,15 @@ def tree(raw: bytes) -> str:
     return of(modern(raw))
 
 
+def test_nobody_is_told_which_link_is_not_tracked() -> None:
+    """The mark is between the writer and us; what somebody types that looks like it stays."""
+    html = '<p>a data-track=&quot;off&quot; <a href="https://x.test/" data-track="off">l</a></p>'
+    part = modern(build(replace(MAIL, html=html), keep_bcc=True)).get_body(("html",))
+    assert part is not None
+    assert '<a href="https://x.test/">l</a>' in part.get_content()
+    assert part.get_content().count("data-track") == 1
+
+
 def test_structure() -> None:
     assert tree(build(MAIL)) == "alternative(text/plain, text/html)"
     inline = File("a.png", "image/png", b"1", "x@crm.test")

@@ -16,7 +16,7 @@ from mailcrm.services.mail.outbox.html import clean_html, is_empty, paragraphs, 
         '<p dir="rtl">שלום</p>', "<p>a&nbsp;&amp; &lt;b&gt;</p>", '<a href="https://x.test/?a=1&amp;b=2" title="t">l</a>',
         "<ul><li>a</li></ul>", '<img src="cid:x@y" alt="">', '<blockquote class="mailcrm-quote"><p>q</p></blockquote>',
         '<span style="color: #123456; font-weight: bold">x</span>', '<a href="mailto:a@b.test">m</a>', "<p><br></p>",
-        '<img src="data:image/png;base64,AAAA" width="10">',
+        '<img src="data:image/png;base64,AAAA" width="10">', '<a href="https://x.test/" data-track="off">l</a>',
     ],
 )  # fmt: skip
 def test_keeps(kept: str) -> None:
@@ -36,6 +36,7 @@ def test_keeps(kept: str) -> None:
         ('<p style="color:red;position:fixed;width:expression(1)">a</p>', '<p style="color: red">a</p>'),
         ('<img src="javascript:1"><img src="data:text/html,x"><img src="data:image/svg+xml;base64,AA=="><img>', ""),
         ('<blockquote class="mailcrm-quote x"><img src="https://t.test/p.gif">a</blockquote>', '<blockquote class="mailcrm-quote">a</blockquote>'),
+        ('<p data-track="off">a <a href="https://x.test/" data-track="on">l</a></p>', '<p>a <a href="https://x.test/">l</a></p>'),
         ("<form action=x><input name=y><button>b</button>a</form>", "a"),
         ("a<!-- c --><![CDATA[x]]>", "a"),
     ],

@@ -1,21 +1,23 @@
 """Who fetched a pixel or a link, as far as that can be told: facts in, a class with its reasons out. Pure, versioned.
 
 Classes: "person" (looks like somebody's mail program or browser), "unknown" (a proxy that fetches when somebody opens,
-or nothing to go by; counted), "proxy" (a privacy proxy that fetches without anybody opening), "scanner" (a security
-gateway, link preview or other program), "own" (a user of this workspace). An event with class None is not kept:
-nobody opened anything, or the reader asked not to be followed.
-Nothing here asserts "human" (product.md B03). Timing alone is weak and used only in the first seconds.
+or nothing to go by; counted), "proxy" (fetched for the reader's privacy or without anybody opening), "scanner" (a
+security gateway, link preview or other program), "own" (the sender, or a user of this workspace).
+Every event has a class and is kept; whether it counts is `Verdict.counted`. Nothing here asserts "human" (product.md
+B03). Timing alone is weak and used only in the first seconds. What only several fetches tell comes in as a fact
+(together.py). Change a rule, and RULES_VERSION goes up: `record.classify_again` looks at what is stored once more.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 Action = Literal["open", "click"]
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 COUNTED = frozenset({"person", "unknown"})
 
 INSTANT_OPEN_S = 2.5  # a proxy's fetch this soon was not made by an opening (warmbly, Mautic: 2 s)
@@ -64,12 +66,24 @@ _TAIL_OF_BROWSER = re.compile(
 _PROGRAM = re.compile(r"Mozilla/\d|Opera/\d|Outlook|Thunderbird|Dalvik|CFNetwork|Mail", re.IGNORECASE)
 
 
+#: Every code that `Verdict.reasons` may hold.
+REASONS = frozenset(
+    [
+        "own_view", "own_address", "head", "browser_prefetch", "asked_not_to", "hidden_link", "no_agent", "agent",
+        "apple_prefetch", "gmail_prefetch", "gmail_proxy", "yahoo_proxy", "mail_proxy", "before_delivery", "instant",
+        "burst", "precheck", "agent_of_person", "agent_unknown", "clicked_later", "answered_later",
+    ]
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of one fetch.
 
-    `seconds_since_sent` is None while unknown. `burst_links`: distinct links of the message fetched within BURST_S
-    around this one, itself included. `rechecked`: the same link was fetched from another network within PRECHECK_S after.
+    `seconds_since_sent` is None while unknown, negative before the message was handed over. `burst_links`: distinct
+    links of the message fetched within BURST_S around this one, itself included. `rechecked`: the same link was
+    fetched from another network within PRECHECK_S after. `own`: "view" (a session or a page of ours), "address" (the
+    sender's), "" otherwise. `followed_by`: "click" or "answer" of a person, after this open.
     """
 
     action: Action
@@ -79,17 +93,18 @@ class Facts:
     burst_links: int = 0
     links: int = 0
     rechecked: bool = False
-    own: bool = False
+    own: str | bool = ""
     prefetch: bool = False
     opted_out: bool = False
     hidden_link: bool = False
+    followed_by: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The class, None when the event is not kept, and the codes of the reasons, the decisive one first."""
+    """The class, and the codes of the reasons, the decisive one first."""
 
-    kind: str | None
+    kind: str
     reasons: tuple[str, ...]
 
     @property
@@ -102,20 +117,18 @@ def classify(facts: Facts) -> Verdict:
     """Judge one fetch."""
     agent = facts.user_agent[:MAX_AGENT].strip()
     if facts.own or _OWN_PROXY.search(agent):
-        return Verdict("own", ("own_view",))
+        return Verdict("own", ("own_address" if facts.own == "address" else "own_view",))
     if facts.method != "GET":
-        return Verdict(None, ("head",))
+        return Verdict("scanner", ("head",))
     if facts.prefetch:
-        return Verdict(None, ("browser_prefetch",))
+        return Verdict("scanner", ("browser_prefetch",))
     if facts.opted_out and facts.action == "open":
-        return Verdict(None, ("asked_not_to",))
+        return Verdict("proxy", ("asked_not_to",))
     if facts.hidden_link:
         return Verdict("scanner", ("hidden_link",))
     if not agent:
         return Verdict("scanner", ("no_agent",))
-    if facts.action == "open":
-        return _open(agent, facts)
-    return _click(agent, facts)
+    return _open(agent, facts) if facts.action == "open" else _click(agent, facts)
 
 
 def _open(agent: str, facts: Facts) -> Verdict:
@@ -127,14 +140,20 @@ def _open(agent: str, facts: Facts) -> Verdict:
     if match := _OPENING_PROXY.search(agent):
         name = match[0].lower()
         proxy = "gmail_proxy" if name.startswith("google") else "yahoo_proxy" if name.startswith("y") else "mail_proxy"
-        return Verdict("proxy", ("instant", proxy)) if instant else Verdict("unknown", (proxy,))
+        return Verdict("proxy", ("instant", proxy)) if instant else _sure(proxy, facts)
     if _is_machine(agent):
         return Verdict("scanner", ("agent",))
     if facts.seconds_since_sent is not None and facts.seconds_since_sent < 0:
         return Verdict("scanner", ("before_delivery",))
     if instant:  # a gateway, or a mail program that lay open: timing alone does not tell, so it is counted and said
-        return Verdict("unknown", ("instant",))
-    return Verdict("person", ("agent_of_person",)) if _PROGRAM.search(agent) else Verdict("unknown", ("agent_unknown",))
+        return _sure("instant", facts)
+    return Verdict("person", ("agent_of_person",)) if _PROGRAM.search(agent) else _sure("agent_unknown", facts)
+
+
+def _sure(reason: str, facts: Facts) -> Verdict:
+    """An open of which only what came after tells that somebody was there (B05)."""
+    later = {"click": "clicked_later", "answer": "answered_later"}.get(facts.followed_by)
+    return Verdict("person", (later, reason)) if later else Verdict("unknown", (reason,))
 
 
 def _click(agent: str, facts: Facts) -> Verdict:
@@ -144,11 +163,14 @@ def _click(agent: str, facts: Facts) -> Verdict:
         return Verdict("scanner", ("burst",))
     if facts.rechecked:
         return Verdict("scanner", ("precheck",))
+    if facts.seconds_since_sent is not None and facts.seconds_since_sent < 0:
+        return Verdict("scanner", ("before_delivery",))
     if facts.seconds_since_sent is not None and facts.seconds_since_sent < INSTANT_CLICK_S:
         return Verdict("scanner", ("instant",))
     return Verdict("person", ("agent_of_person",)) if _PROGRAM.search(agent) else Verdict("unknown", ("agent_unknown",))
 
 
+@functools.lru_cache(maxsize=4096)  # the same few programs ask again and again
 def _is_machine(agent: str) -> bool:
     if _MACHINE.search(agent) or not _ENGINE.search(agent):
         return True

@@ -21,7 +21,8 @@ from mailcrm.services.access import Actor
 from mailcrm.services.auth import sessions
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail import threads
-from mailcrm.services.tracking import record, report, tokens
+from mailcrm.services.tracking import events, record, report, tokens
+from mailcrm.services.tracking.fetch import Packed, unpacked
 from tests.builders import a_mailbox, a_message, a_user
 
 CHROME = (
@@ -182,17 +183,31 @@ def test_junk_is_refused_alike_and_writes_nothing(sent: Sent, method: str, what:
     assert [kind for kind in sent.kinds() if kind != "scanner"] == []  # the valid fetch above has the test's own agent
 
 
-def test_head_counts_nothing(sent: Sent) -> None:
+def test_head_is_kept_and_counts_nothing(sent: Sent) -> None:
+    """B03: no event is dropped."""
     answer = sent.open(method="HEAD")
     assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "43")
     assert sent.click(method="HEAD").status_code == 302
-    assert sent.kinds() == []
+    assert sent.kinds() == ["scanner", "scanner"]
+    assert (sent.row().opens, sent.row().clicks) == (0, 0)
 
 
 @pytest.mark.parametrize("name", ["sec-purpose", "purpose"])
 def test_a_browsers_prefetch_counts_nothing(sent: Sent, name: str) -> None:
     sent.click(**{name: "prefetch;prerender"})  # pyright: ignore[reportArgumentType]
-    assert sent.kinds() == []
+    assert sent.kinds() == ["scanner"]
+    assert (sent.row().opens, sent.row().clicks) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["dnt", "sec-gpc"])
+def test_who_asks_not_to_be_followed_is_not(sent: Sent, name: str) -> None:
+    """T09: the open is kept without program or network, and does not count; a link still leads where it should."""
+    sent.open(**{name: "1"})  # pyright: ignore[reportArgumentType]
+    with reading() as session:
+        (event,) = session.exec(select(TrackingEvent)).all()
+    assert (event.kind, event.reasons["codes"], event.user_agent, event.network) == ("proxy", ["asked_not_to"], "", "")
+    assert sent.row().opens == 0
+    assert sent.click(**{name: "1"}).status_code == 302  # pyright: ignore[reportArgumentType]
 
 
 def test_gmail_counts_and_apple_does_not(sent: Sent) -> None:
@@ -222,6 +237,25 @@ def test_own_views_never_count(sent: Sent) -> None:
     sent.open(cookie=f"{sessions.cookie_name()}=forged")
     sent.open(referer="https://mail.example/inbox")
     assert sent.kinds()[3:] == ["person", "person"]
+
+
+@pytest.mark.parametrize("referer", ["http://a]/", "http://[", "http://[::1", "//]", "\xff]"])
+def test_no_referer_makes_an_error_of_a_pixel(sent: Sent, referer: str) -> None:
+    """What no browser sends is none of ours, and is answered like anything else."""
+    assert sent.open(referer=referer.encode("latin-1")).content == PIXEL  # type: ignore[arg-type]
+    assert sent.click(referer=referer.encode("latin-1")).status_code == 302  # type: ignore[arg-type]
+    assert sent.kinds() == ["person", "person"]
+
+
+def test_a_fetch_that_waits_is_small(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of long headers fills no memory: 20,000 of them may wait."""
+    taken: list[Packed] = []
+    monkeypatch.setattr(record.INTAKE, "put", taken.append)
+    long = "a" * 60_000
+    sent.open(agent=f"Mozilla/5.0 {long}", method="X" * 60_000, cookie=f"{sessions.cookie_name()}=b; c={long}")
+    sent.click(agent=long, cookie=f"{sessions.cookie_name()}={'s' * 7000}")
+    assert [len(each.fetch.user_agent) for each in map(unpacked, taken)] == [500, 500]
+    assert [(len(each.fetch.method) <= 10, each.fetch.session) for each in map(unpacked, taken)] == [(True, "")] * 2
 
 
 def test_a_sweep_of_the_links_is_a_scanner_also_for_the_first_ones(sent: Sent) -> None:
@@ -257,11 +291,11 @@ def test_no_address_is_stored(sent: Sent) -> None:
     """B15: a salted hash of the network, whose salt changes every day."""
     sent.open()
     at = utcnow()
-    same = record._network("203.0.113.9", at) == record._network("203.0.113.77", at) != ""
-    other = record._network("203.0.113.9", at + timedelta(days=1)) != record._network("203.0.113.9", at)
+    same = events.network_hash("203.0.113.9", at) == events.network_hash("203.0.113.77", at) != ""
+    other = events.network_hash("203.0.113.9", at + timedelta(days=1)) != events.network_hash("203.0.113.9", at)
     assert same
     assert other
-    assert record._network("nonsense", at) == ""
+    assert events.network_hash("nonsense", at) == ""
 
 
 def test_the_thread_writes_by_itself_within_moments(sent: Sent) -> None:
@@ -287,7 +321,7 @@ def test_several_writers_agree(sent: Sent) -> None:
 
     def write() -> None:
         for _ in range(5):
-            record._write_surely(sent.nonce, [record._Waiting("open", found, record.Fetch(user_agent=CHROME))])
+            record.write([record.Waiting("open", found, record.Fetch(user_agent=CHROME))])
 
     writers = [threading.Thread(target=write) for _ in range(4)]
     for writer in writers:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcrm.services.tracking.rewrite import rewrite
+from mailcrm.services.mail.outbox.html import text_of
+from mailcrm.services.tracking.rewrite import rewrite, rewrite_text, without_marks
 
 
 def go(document: str, pixel: str | None = None) -> tuple[str, list[str]]:
@@ -45,10 +46,57 @@ def test_replaces_destinations_and_nothing_else() -> None:
     assert links == ["https://x.test/?a=1&b=%20c#d", "http://y.test/", "https://z.test/p", "https://own.test/"]
     assert after == (
         before.replace('"https://x.test/?a=1&amp;b=%20c#d"', '"https://t.test/1"')
-        .replace("'http://y.test/'", '"https://t.test/2"')
+        .replace("'http://y.test/'", "'https://t.test/2'")
         .replace("https://z.test/p", '"https://t.test/3"')
         .replace('"https://own.test/"', '"https://t.test/4"')
     )
+
+
+@pytest.mark.parametrize(
+    ("href", "url"),
+    [
+        ("https://x.test/?a=1&copy=2&reg=3", "https://x.test/?a=1&copy=2&reg=3"),
+        ("https://x.test/?a=1&amp;copy=2", "https://x.test/?a=1&copy=2"),
+        ("https://x.test/?q=&eacute;&lt;&#x26;&#38;&notit;", "https://x.test/?q=é<&&&notit;"),
+        ("https://x.test/&copy", "https://x.test/©"),
+        (" https://x.test/a\n b\t", "https://x.test/a b"),
+    ],
+)
+def test_reads_an_address_like_browsers_do(href: str, url: str) -> None:
+    """In an attribute `&copy=` is no © (HTML, 13.2.5.73); line breaks and outer spaces are no part of a URL."""
+    assert go(f'<a href="{href}">l</a>')[1] == [url]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            """<a title=" href='https://e.test/'" href="https://x.test/">l</a>""",
+            """<a title=" href='https://e.test/'" href="https://t.test/1">l</a>""",
+        ),
+        ("<a title=it's href=https://x.test/>l</a>", '<a title=it\'s href="https://t.test/1">l</a>'),
+        ('<a/href="https://x.test/"/>l</a>', '<a/href="https://t.test/1"/>l</a>'),
+        ('<a href="https://x.test/" href="https://y.test/">l</a>', '<a href="https://t.test/1" href="https://y.test/">l</a>'),
+        ('<a data-href="https://x.test/">l</a>', '<a data-href="https://x.test/">l</a>'),
+        ("<a href = 'https://x.test/'>l</a>", "<a href = 'https://t.test/1'>l</a>"),
+        ('<!--> <a href="https://x.test/">l</a>', '<!--> <a href="https://t.test/1">l</a>'),
+        ('<!-- --!><a href="https://x.test/">l</a>', '<!-- --!><a href="https://t.test/1">l</a>'),
+        ('<textarea><a href="https://x.test/"></textarea>', '<textarea><a href="https://x.test/"></textarea>'),
+        ('<map><area href="https://x.test/"></map>', '<map><area href="https://t.test/1"></map>'),
+    ],
+)  # fmt: skip
+def test_takes_for_an_attribute_what_browsers_do(before: str, after: str) -> None:
+    assert go(before)[0] == after
+
+
+@pytest.mark.parametrize("mark", ['data-track="off"', "DATA-TRACK='off'", "data-track=off"])
+def test_an_excluded_link_keeps_its_address_and_loses_its_mark(mark: str) -> None:
+    after, links = go(f'<a {mark} href="https://x.test/" class="b">l</a> <a href="https://y.test/" {mark}>l</a>')
+    assert after == '<a href="https://x.test/" class="b">l</a> <a href="https://y.test/">l</a>'
+    assert links == []
+    document = f'<p data-track="off"><a href="https://x.test/" {mark}>l</a></p>'
+    assert rewrite(document, pixel=None, link=None).html == without_marks(document)
+    assert without_marks(document) == '<p data-track="off"><a href="https://x.test/">l</a></p>'
 
 
 def test_links_after_a_quote_are_new_text_again() -> None:
@@ -78,6 +126,48 @@ def test_pixel_stands_once_before_the_end_of_the_body(document: str) -> None:
     assert made.replace(image, "") == document
     if "</body>" in document:
         assert made.rindex("</body>") == made.index(image) + len(image)
+
+
+def test_the_pixel_stands_before_the_quote_and_never_behind_what_is_clipped() -> None:
+    """Mail programs fold quotes away and fetch nothing of them; Gmail cuts a message at 102 KB."""
+    attribution = '<p dir="auto" class="mailcrm-attribution">On Monday:</p>'
+    quote = '<blockquote class="mailcrm-quote"><p>q</p></blockquote>'
+    made = rewrite(f"<body><p>new</p>{attribution}{quote}</body>", pixel="https://t.test/o", link=None).html
+    assert made.index("</p><img") < made.index(attribution) < made.index(quote)
+    made = rewrite(f"<body><p>new</p>{quote}</body>", pixel="https://t.test/o", link=None).html
+    assert made.index("</p><img") < made.index(quote)
+    long = "<p>" + "words " * 20_000 + "</p>"
+    made = rewrite(f'<html><body class="x">{long}</body></html>', pixel="https://t.test/o", link=None).html
+    assert made.startswith('<html><body class="x"><img src="https://t.test/o"')
+
+
+TEXT_HTML = (
+    '<p>Our <a href="https://x.test/a?b=1&amp;c=2">site</a>, <a href="https://y.test/">https://y.test/</a>.</p>'
+    '<p><a href="https://y.test/b">twice</a> <a href="https://y.test/b" data-track="off">off</a> '
+    '<a href="mailto:a@x.test">mail</a> <a href="https://x.test/unsubscribe">unsubscribe</a></p>'
+    '<p class="mailcrm-attribution">On Monday:</p><blockquote class="mailcrm-quote">'
+    '<a href="https://y.test/">https://y.test/</a></blockquote>'
+)
+
+
+def test_plain_text_says_the_same_with_other_links() -> None:
+    """Deliver 2: what is not followed in the HTML is not followed in the text."""
+    made = rewrite(TEXT_HTML, pixel=None, link=lambda n: f"https://t.test/{n}")
+    text = text_of(TEXT_HTML)
+    found = rewrite_text(text, made.links, lambda n: f"https://t.test/{n}")
+    assert found == text.replace("https://x.test/a?b=1&c=2", "https://t.test/1", 1).replace(
+        "https://y.test/.", "https://t.test/2.", 1
+    )
+    assert found.count("https://t.test/") == 2
+    assert "> https://y.test/" in found
+    assert rewrite_text(text, (), lambda n: "L") == text
+
+
+def test_two_links_to_one_place_keep_their_order_in_plain_text() -> None:
+    html = '<p><a href="https://x.test/">one</a> and <a href="https://x.test/">two</a></p>'
+    made = rewrite(html, pixel=None, link=lambda n: f"https://t.test/{n}")
+    found = rewrite_text(text_of(html), made.links, lambda n: f"https://t.test/{n}")
+    assert found.split() == ["one", "<https://t.test/1>", "and", "two", "<https://t.test/2>"]
 
 
 def test_off_means_off() -> None:

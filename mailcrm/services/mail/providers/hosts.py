@@ -63,8 +63,12 @@ def is_allowed(ip: str, *, allow_private: bool) -> bool:
     return address.is_global or allow_private
 
 
-def resolve(host: str, port: int, *, allow_private: bool, loopback_only: bool, timeout: float) -> list[str]:
+def resolve(
+    host: str, port: int, *, allow_private: bool, loopback_only: bool, timeout: float, allow_loopback: bool = True
+) -> list[str]:
     """Return the vetted IP addresses of `host`, in the resolver's order.
+
+    `allow_loopback` False is for what is no mail server: nobody may make us ask programs of this machine.
 
     Raises TransientError `server.unknown_host` when nothing answers within `timeout` seconds, PermanentError
     `server.private` or `server.clear_text` when any address is one that mail must not go to.
@@ -87,18 +91,26 @@ def resolve(host: str, port: int, *, allow_private: bool, loopback_only: bool, t
         raise TransientError("server.unknown_host", host=host) from (failure[0] if failure else None)
     if not all(is_allowed(ip, allow_private=allow_private) for ip in answers):
         raise PermanentError("server.private", host=host)
+    if not allow_loopback and any(is_loopback(ip) for ip in answers):
+        raise PermanentError("server.private", host=host)
     if loopback_only and not all(is_loopback(ip) for ip in answers):
         raise PermanentError("server.clear_text", host=host)
     return answers
 
 
-def open_socket(host: str, port: int, *, allow_private: bool, loopback_only: bool, timeout: float) -> socket.socket:
+def open_socket(
+    host: str, port: int, *, allow_private: bool, loopback_only: bool, timeout: float, allow_loopback: bool = True
+) -> socket.socket:
     """Open a TCP connection to the first vetted address of `host` that answers.
 
     Raises as `resolve` does, and OSError of the last address tried when none answers.
     """
     last: OSError | None = None
-    for ip in resolve(host, port, allow_private=allow_private, loopback_only=loopback_only, timeout=timeout):
+    found = resolve(
+        host, port, allow_private=allow_private, loopback_only=loopback_only, timeout=timeout,
+        allow_loopback=allow_loopback,
+    )  # fmt: skip
+    for ip in found:
         try:
             return socket.create_connection((ip, port), timeout=timeout)
         except OSError as exc:

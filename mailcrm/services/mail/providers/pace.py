@@ -10,13 +10,15 @@ The budget of connections is static and holds across all processes, because each
 
 A test holds that their sum stays within `connections` for every provider. A provider that bears only two has no
 watcher's connection: the sweep looks every `poll_s`.
-Numbers: providers.md §3 and §8, sync.md A3. Hosts decide, not addresses: many domains live at the same provider.
-Pure: no settings, no network.
+Numbers: providers.toml, from providers.md §3 and §8 and sync.md A3. Hosts decide, not addresses: many domains live at the
+same provider. Asks no settings and no network.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from mailcrm.services.mail.providers import table
 
 SYNC = 2  # one works; before a mass deletion is believed, a second, fresh one looks (rule 6)
 WRITE = 1
@@ -42,41 +44,13 @@ class Pace:
 
 GENERIC = Pace()
 
-_STRICT = Pace(connections=4, watch=1, renew_s=4 * 60, poll_s=120)
-
-#: By the end of the IMAP host's name, the first that fits.
-_HOSTS: tuple[tuple[str, Pace], ...] = (
-    ("gmail.com", Pace(connections=15, watch=2, all_mail=True)),
-    ("googlemail.com", Pace(connections=15, watch=2, all_mail=True)),
-    ("office365.com", Pace(connections=8, watch=1, poll_s=180, safety_s=3 * 60)),  # without CONDSTORE: flags by passes
-    ("outlook.com", Pace(connections=8, watch=1, poll_s=180, safety_s=3 * 60)),
-    ("office365.us", Pace(connections=8, watch=1, poll_s=180, safety_s=3 * 60)),
-    ("mail.yahoo.com", Pace(connections=3, watch=0, idle=False, poll_s=90)),  # "[LIMIT]": two or so at once
-    ("mail.yahoo.co.jp", Pace(connections=3, watch=0, idle=False, poll_s=90)),
-    ("aol.com", Pace(connections=3, watch=0, idle=False, poll_s=90)),
-    ("me.com", Pace(connections=5, watch=1)),
-    ("icloud.com", Pace(connections=5, watch=1)),
-    ("163.com", Pace(connections=4, watch=1, idle=False, poll_s=55)),  # only STATUS keeps the connection alive
-    ("126.com", Pace(connections=4, watch=1, idle=False, poll_s=55)),
-    ("yeah.net", Pace(connections=4, watch=1, idle=False, poll_s=55)),
-    ("qq.com", _STRICT),
-    ("139.com", _STRICT),
-    ("aliyun.com", _STRICT),
-    ("yandex.com", _STRICT),
-    ("yandex.ru", _STRICT),
-    ("mail.ru", _STRICT),
-    ("gmx.net", _STRICT),
-    ("gmx.com", _STRICT),
-    ("web.de", _STRICT),
-    ("rambler.ru", Pace(connections=4, watch=1, renew_s=50)),  # ends an IDLE of a minute
-    ("naver.com", Pace(connections=4, watch=1, idle=False, poll_s=60)),  # shows changes only after a new SELECT
+#: By the end of the server's name; the numbers of providers stand in providers.toml.
+_HOSTS: tuple[tuple[str, Pace], ...] = tuple(
+    (host, Pace(**each.pace)) for each in table.all_bears() for host in each.hosts if each.pace
 )
 
 
 def of_host(host: str) -> Pace:
     """Return what the provider behind an IMAP host's name bears; unknown hosts get the common limits."""
-    name = host.lower().rstrip(".")
-    for end, pace in _HOSTS:
-        if name == end or name.endswith("." + end):
-            return pace
-    return GENERIC
+    found = table.bears(host)
+    return Pace(**found.pace) if found else GENERIC

@@ -5,7 +5,7 @@ Knows nothing of providers' names and opens no connection; `hosts.py` resolves a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Security = Literal["ssl", "starttls", "none"]
@@ -24,3 +24,19 @@ class ServerSpec:
     port: int
     security: Security
     username: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a provider granted in place of a password; good for about an hour (RFC 6749 §1.4)."""
+
+    value: str = field(repr=False)
+
+
+#: What a mailbox signs in with.
+Secret = str | AccessToken
+
+
+def secret_text(secret: Secret) -> str:
+    """Return the characters that travel to the server."""
+    return secret.value if isinstance(secret, AccessToken) else secret

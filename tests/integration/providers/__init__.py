@@ -1,0 +1,1 @@
+"""Providers: recognising them, and the contract suite of their servers."""

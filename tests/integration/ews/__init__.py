@@ -1,0 +1,1 @@
+"""Exchange through its web services, on both databases."""

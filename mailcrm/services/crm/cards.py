@@ -1,11 +1,10 @@
 """Builds the cards of persons, organizations and deals: a constant number of statements for any number of cards.
 
-Does not authorise mail itself: `last_email_at` and `tracking` are asked for through access.visible_message.
+Does not authorise mail itself: what a deal's card says of mail comes from deal_facts.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,23 +14,19 @@ from sqlmodel import Session, col
 from mailcrm.models import (
     Deal,
     DealStage,
-    Message,
     Organization,
     OrganizationDomain,
     Person,
     PersonAddress,
     PersonPhone,
     Stage,
-    TrackedMessage,
     User,
     utcnow,
 )
 from mailcrm.services import access
 from mailcrm.services.access import Actor
-from mailcrm.services.crm.linking import linked
+from mailcrm.services.crm import deal_facts
 from mailcrm.services.crm.views import DealCard, OrganizationCard, PersonCard
-from mailcrm.services.mail.message_views import tracking_of
-from mailcrm.services.mail.views import TrackingView
 from mailcrm.services.rows import pick, rows
 
 
@@ -88,7 +83,7 @@ def person(session: Session, actor: Actor, person_id: int | None) -> PersonCard 
 def deals(
     session: Session, actor: Actor, *where: ColumnElement[bool], order: Any = None, limit: int = 200
 ) -> list[DealCard]:
-    """Return the cards of visible deals, newest first unless `order` says otherwise. Three statements."""
+    """Return the cards of visible deals, newest first unless `order` says otherwise. Six statements."""
     statement = (
         pick(
             Deal.id,
@@ -107,6 +102,8 @@ def deals(
             Deal.status,
             Deal.expected_close,
             Deal.created_at,
+            Stage.probability,
+            Stage.quiet_days,
             func.coalesce(DealStage.entered_at, Deal.created_at, type_=Deal.created_at.type).label("entered_at"),  # type: ignore[attr-defined]
         )
         .join(Stage, col(Stage.id) == col(Deal.stage_id))
@@ -122,14 +119,23 @@ def deals(
         .limit(limit)
     )
     found = rows(session, statement)
-    mail = _last_mail(session, actor, [row.id for row in found])
+    facts = deal_facts.of_deals(session, actor, [row.id for row in found])
     now = utcnow()
     made: list[DealCard] = []
     for row in found:
-        last_at, tracking = mail.get(row.id, (None, None))
-        fields = {name: value for name, value in row._mapping.items() if name != "entered_at"}
-        days = whole_days(row.entered_at, now)
-        made.append(DealCard(**fields, last_email_at=last_at, tracking=tracking, days_in_stage=days))
+        own, known = facts[row.id], dict(row._mapping)
+        entered_at, quiet_days = known.pop("entered_at"), known.pop("quiet_days")
+        card = DealCard(
+            **known,
+            last_email_at=own.last_email_at,
+            last_email_out=own.last_email_out,
+            tracking=own.tracking,
+            days_in_stage=whole_days(entered_at, now),
+            next_step=own.next_step,
+            labels=own.labels,
+            quiet=row.status == "open" and deal_facts.is_quiet(quiet_days, entered_at, own.touched_at),
+        )
+        made.append(card)
     return made
 
 
@@ -183,26 +189,3 @@ def organization(session: Session, actor: Actor, organization_id: int | None) ->
 def whole_days(since: datetime, until: datetime) -> int:
     """Return the whole days between two moments, never below 0."""
     return max(0, (until - since).days)
-
-
-def _last_mail(
-    session: Session, actor: Actor, deal_ids: Iterable[int]
-) -> dict[int, tuple[datetime, TrackingView | None]]:
-    """The newest visible email of each deal, and the marks of its newest tracked one."""
-    of_deals = linked.messages("deal", list(deal_ids)).subquery()
-    newest = (
-        pick(of_deals.c.target_id, func.max(col(Message.sort_at), type_=Message.sort_at.type))  # type: ignore[attr-defined]
-        .join(Message, col(Message.id) == of_deals.c.message_id)
-        .where(access.visible_message(actor))
-        .group_by(of_deals.c.target_id)
-    )
-    tracked = (
-        pick(of_deals.c.target_id, Message.id)
-        .join(Message, col(Message.id) == of_deals.c.message_id)
-        .join(TrackedMessage, col(TrackedMessage.message_id) == col(Message.id))
-        .where(access.visible_message(actor))
-        .order_by(col(Message.sort_at), col(Message.id))
-    )
-    latest = {row[0]: row[1] for row in rows(session, tracked)}
-    marks = tracking_of(session, latest.values())
-    return {row[0]: (row[1], marks.get(latest.get(row[0], 0))) for row in rows(session, newest)}

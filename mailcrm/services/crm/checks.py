@@ -24,6 +24,14 @@ def line(value: str, field: str, *, most: int = NAME_MOST, required: bool = Fals
     return text
 
 
+def text(value: str, field: str, *, most: int) -> str:
+    """Return a text of several lines: no control characters but line breaks, no space at its ends."""
+    tidy = _UNUSABLE.sub(" ", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if len(tidy) > most:
+        raise UserError("input.too_long", field=field, most=most)
+    return tidy
+
+
 def address(value: str) -> str:
     """Return an email address in lower case."""
     text = value.strip().lower()

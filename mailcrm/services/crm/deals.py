@@ -14,17 +14,18 @@ from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from mailcrm.errors import NotFound
-from mailcrm.models import Deal, DealParticipant, DealStage, Organization, Person, Pipeline, Stage, Workspace, utcnow
+from mailcrm.models import Deal, DealParticipant, DealStage, LabelUse, Organization, Person, Pipeline, Stage, utcnow
 from mailcrm.services import access, audit, live, paging
 from mailcrm.services.access import Actor
-from mailcrm.services.crm import cards, checks, pipelines
+from mailcrm.services.crm import cards, checks, parties, pipelines, stays
+from mailcrm.services.crm.linking import pending
 from mailcrm.services.crm.views import BoardView, DealCard, DealView, StageColumn, StageStep, StageView
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.rows import pick, scalar
+from mailcrm.services.rows import pick, rows
 
 STATUSES = ("open", "won", "lost", "all")
 BOARD_MOST = 1000  # open deals of one pipeline; more belong in a list
-KEEP: Any = object()  # "leave this field as it is", where None means "empty it"
+KEEP = parties.KEEP
 
 
 def create_deal(
@@ -70,15 +71,11 @@ def add(
     if stage_id is None:
         stage_id = pipelines.stages(session, pipelines.ensure_default(session))[0].id
     stage = _stage(session, stage_id)
-    if person_id is not None:
-        person = access.load(session, Person, person_id, access.visible_crm(actor, Person))
-        organization_id = organization_id or person.organization_id
-    if organization_id is not None:
-        access.load(session, Organization, organization_id, access.visible_crm(actor, Organization))
+    person_id, organization_id = parties.chosen(session, actor, person_id, organization_id)
     row = Deal(
         title=checks.line(title, "Title", required=True),
         value_minor=checks.money(value_minor),
-        currency=checks.currency(currency) if currency else _workspace_currency(session),
+        currency=parties.currency(session, currency),
         pipeline_id=stage.pipeline_id,
         stage_id=stage.id or 0,
         person_id=person_id,
@@ -89,22 +86,32 @@ def add(
     session.add(row)
     session.flush()
     session.add(DealStage(deal_id=row.id or 0, stage_id=row.stage_id, entered_at=row.created_at))
-    _changed(session, actor, "create", row)
+    changed(session, actor, "create", row)
     return row
 
 
-def board(actor: Actor, pipeline_id: int | None = None) -> BoardView:
+def board(
+    actor: Actor,
+    pipeline_id: int | None = None,
+    query: str = "",
+    owner_id: int | None = None,
+    label_id: int | None = None,
+) -> BoardView:
     """Return the open deals of a pipeline (the first one unless told), a column for each stage."""
     chosen = next(
         (found for found in pipelines.list_pipelines(actor) if pipeline_id is None or found.id == pipeline_id), None
     )
     if chosen is None:
         raise NotFound
+    where = [col(Deal.pipeline_id) == chosen.id, col(Deal.status) == "open"]
+    where += [matches(actor, word) for word in checks.line(query[:200], "Search").split()[:10]]
+    if owner_id is not None:
+        where.append(col(Deal.owner_id) == owner_id)
+    if label_id is not None:
+        where.append(col(Deal.id).in_(pick(LabelUse.deal_id).where(col(LabelUse.label_id) == label_id)))
     with reading() as session:
-        found = cards.deals(
-            session, actor, col(Deal.pipeline_id) == chosen.id, col(Deal.status) == "open", limit=BOARD_MOST
-        )
-        default = _workspace_currency(session)
+        found = cards.deals(session, actor, *where, limit=BOARD_MOST)
+        default = parties.currency(session, None)
     columns = tuple(
         _column(stage, [card for card in found if card.stage_id == stage.id], default) for stage in chosen.stages
     )
@@ -123,7 +130,7 @@ def page_of_deals(
     size = paging.page_size(limit)
     checks.choice(status, "Status", STATUSES)
     where = [] if status == "all" else [col(Deal.status) == status]
-    where += [_matches(word) for word in checks.line(query[:200], "Search").split()[:10]]
+    where += [matches(actor, word) for word in checks.line(query[:200], "Search").split()[:10]]
     if cursor:
         where.append(paging.older(cursor, col(Deal.created_at), col(Deal.id)))
     with reading() as session:
@@ -134,7 +141,7 @@ def page_of_deals(
 def get_deal(actor: Actor, deal_id: int) -> DealView:
     """Return a deal's page."""
     with reading() as session:
-        return _view(session, actor, _load(session, actor, deal_id))
+        return _view(session, actor, load(session, actor, deal_id))
 
 
 def change_deal(
@@ -146,49 +153,53 @@ def change_deal(
     currency: str | None = None,
     person_id: int | None = KEEP,
     organization_id: int | None = KEEP,
+    owner_id: int | None = KEEP,
     expected_close: date | None = KEEP,
     participants: Sequence[int] | None = None,
 ) -> DealView:
-    """Change what is given; None empties a person, an organization or a date. Stage and status have their own verbs."""
+    """Change what is given; None empties all but title and money. Stage and status have their own verbs.
+
+    `participants` replaces all that the actor may see.
+    """
     with transaction() as session:
-        row = _load(session, actor, deal_id)
-        if title is not None:
-            row.title = checks.line(title, "Title", required=True)
+        row = load(session, actor, deal_id)
+        before = _people(session, row)
         if value_minor is not None:
             row.value_minor = checks.money(value_minor)
-        if currency is not None:
-            row.currency = checks.currency(currency)
-        if person_id is not KEEP:
-            if person_id is not None:
-                access.load(session, Person, person_id, access.visible_crm(actor, Person))
-            row.person_id = person_id
-        if organization_id is not KEEP:
-            if organization_id is not None:
-                access.load(session, Organization, organization_id, access.visible_crm(actor, Organization))
-            row.organization_id = organization_id
-        if expected_close is not KEEP:
-            row.expected_close = expected_close
         if participants is not None:
             _set_participants(session, actor, deal_id, participants)
-        _changed(session, actor, "change", row)
+        parties.change(
+            session,
+            actor,
+            row,
+            title=title,
+            currency=currency,
+            person_id=person_id,
+            organization_id=organization_id,
+            owner_id=owner_id,
+        )
+        if expected_close is not KEEP:
+            row.expected_close = expected_close
+        changed(session, actor, "change", row)
+        if (after := _people(session, row)) != before:
+            pending.look_again_at(session, before | after)
         return _view(session, actor, row)
 
 
 def move_to_stage(actor: Actor, deal_id: int, stage_id: int) -> DealView:
     """Move a deal to a stage, of any pipeline; the stay in the old one ends now. Idempotent."""
     with transaction() as session:
-        row = _load(session, actor, deal_id)
-        stage = _stage(session, stage_id)
-        if row.stage_id != stage.id:
-            now = utcnow()
-            stays = select(DealStage).where(DealStage.deal_id == deal_id, col(DealStage.left_at).is_(None))
-            for stay in session.exec(stays):
-                stay.left_at = now
-            session.flush()  # the old stay ends before the new one begins: one current stay at a time
-            session.add(DealStage(deal_id=deal_id, stage_id=stage.id or 0, entered_at=now))
-            row.pipeline_id, row.stage_id = stage.pipeline_id, stage.id or 0
-            _changed(session, actor, "move_to_stage", row, stage_id=stage.id)
+        row = load(session, actor, deal_id)
+        to_stage(session, actor, row, stage_id)
         return _view(session, actor, row)
+
+
+def to_stage(session: Session, actor: Actor, row: Deal, stage_id: int) -> None:
+    """Do the same in the caller's transaction."""
+    stage = _stage(session, stage_id)
+    if row.stage_id != stage.id:
+        stays.move(session, (row.id or 0,), stage)
+        changed(session, actor, "move_to_stage", row, stage_id=stage.id)
 
 
 def win(actor: Actor, deal_id: int) -> DealView:
@@ -209,17 +220,23 @@ def reopen(actor: Actor, deal_id: int) -> DealView:
 def delete(actor: Actor, deal_id: int) -> None:
     """Put a deal in the trash; linked conversations stay in the mail of their owners."""
     with transaction() as session:
-        row = _load(session, actor, deal_id)
-        row.deleted_at = utcnow()
-        _changed(session, actor, "delete", row)
+        put_away(session, actor, deal_id)
+
+
+def put_away(session: Session, actor: Actor, deal_id: int) -> None:
+    """Do the same in the caller's transaction."""
+    row = load(session, actor, deal_id)
+    row.deleted_at = utcnow()
+    changed(session, actor, "delete", row)
 
 
 def restore(actor: Actor, deal_id: int) -> None:
     """Bring a deal back from the trash."""
     with transaction() as session:
-        row = access.load(session, Deal, deal_id, col(Deal.deleted_at).is_not(None))
+        row = access.load(session, Deal, deal_id, access.trashed_crm(actor, Deal))
         row.deleted_at = None
-        _changed(session, actor, "restore", row)
+        _to_standing_stage(session, row)
+        changed(session, actor, "restore", row)
 
 
 def steps(session: Session, row: Deal) -> tuple[StageStep, ...]:
@@ -243,16 +260,17 @@ def steps(session: Session, row: Deal) -> tuple[StageStep, ...]:
 
 def _close(actor: Actor, deal_id: int, status: str, reason: str) -> DealView:
     with transaction() as session:
-        row = _load(session, actor, deal_id)
+        row = load(session, actor, deal_id)
         if row.status != status or row.lost_reason != reason:
             if row.status != status:
                 row.closed_at = None if status == "open" else utcnow()
             row.status, row.lost_reason = status, reason
-            _changed(session, actor, {"won": "win", "lost": "lose", "open": "reopen"}[status], row)
+            changed(session, actor, {"won": "win", "lost": "lose", "open": "reopen"}[status], row)
         return _view(session, actor, row)
 
 
-def _load(session: Session, actor: Actor, deal_id: int) -> Deal:
+def load(session: Session, actor: Actor, deal_id: int) -> Deal:
+    """Return a deal's row, authorised."""
     return access.load(session, Deal, deal_id, access.visible_crm(actor, Deal))
 
 
@@ -263,12 +281,45 @@ def _stage(session: Session, stage_id: int) -> Stage:
     return access.load(session, Stage, stage_id, col(Stage.deleted_at).is_(None) & of_standing.exists())
 
 
-def _workspace_currency(session: Session) -> str:
-    return scalar(session, pick(Workspace.currency)) or "EUR"
+def _to_standing_stage(session: Session, row: Deal) -> None:
+    """Put a deal whose stage was deleted meanwhile on the first one of its pipeline, or of the first pipeline."""
+    try:
+        _stage(session, row.stage_id)
+    except NotFound:
+        all_pipelines = pipelines.pipelines(session)
+        home = next((each for each in all_pipelines if each.id == row.pipeline_id), all_pipelines[0])
+        session.flush()
+        stays.move(session, (row.id or 0,), session.get_one(Stage, home.stages[0].id))
+
+
+def add_participant(actor: Actor, deal_id: int, person_id: int) -> DealView:
+    """Let another person take part in a deal. Idempotent."""
+    with transaction() as session:
+        row = load(session, actor, deal_id)
+        access.load(session, Person, person_id, access.visible_crm(actor, Person))
+        if session.get(DealParticipant, (deal_id, person_id)) is None and row.person_id != person_id:
+            session.add(DealParticipant(deal_id=deal_id, person_id=person_id))
+            changed(session, actor, "change", row)
+            pending.look_again_at(session, (person_id,))
+        return _view(session, actor, row)
+
+
+def remove_participant(actor: Actor, deal_id: int, person_id: int) -> DealView:
+    """Take a person out of a deal again; what was linked stays. Idempotent."""
+    with transaction() as session:
+        row = load(session, actor, deal_id)
+        access.load(session, Person, person_id, access.visible_crm(actor, Person))
+        if (there := session.get(DealParticipant, (deal_id, person_id))) is not None:
+            session.delete(there)
+            changed(session, actor, "change", row)
+            pending.look_again_at(session, (person_id,))
+        return _view(session, actor, row)
 
 
 def _set_participants(session: Session, actor: Actor, deal_id: int, wanted: Sequence[int]) -> None:
-    for old in session.exec(select(DealParticipant).where(DealParticipant.deal_id == deal_id)):
+    seen = pick(Person.id).where(access.visible_crm(actor, Person))
+    theirs = select(DealParticipant).where(DealParticipant.deal_id == deal_id, col(DealParticipant.person_id).in_(seen))
+    for old in session.exec(theirs):
         session.delete(old)
     session.flush()
     for person_id in dict.fromkeys(wanted):
@@ -276,16 +327,31 @@ def _set_participants(session: Session, actor: Actor, deal_id: int, wanted: Sequ
         session.add(DealParticipant(deal_id=deal_id, person_id=person_id))
 
 
-def _changed(session: Session, actor: Actor, verb: str, row: Deal, **detail: Any) -> None:
+def _people(session: Session, row: Deal) -> set[int | None]:
+    """Return whom a deal is with: its person and those who take part."""
+    session.flush()
+    taking_part = pick(DealParticipant.person_id).where(col(DealParticipant.deal_id) == row.id)
+    return {row.person_id, *(found[0] for found in rows(session, taking_part))}
+
+
+def changed(session: Session, actor: Actor, verb: str, row: Deal, **detail: Any) -> None:
+    """Write down that a deal changed, tell open tabs, and let what waits for deals look again."""
     session.add(row)
     session.flush()
+    if verb not in ("change", "move_to_stage"):  # it opened or closed: what waits for a deal is looked at again (M28)
+        pending.look_again_at(session, _people(session, row))
     audit.record(session, actor, verb, "deal", row.id, **detail)
     live.hint(session, None, "crm", row.id)
 
 
-def _matches(word: str) -> Any:
-    persons = pick(Person.id).where(col(Person.name).icontains(word, autoescape=True))
-    named = pick(Organization.id).where(col(Organization.name).icontains(word, autoescape=True))
+def matches(actor: Actor, word: str) -> Any:
+    """Hold for deals with this word in their title, person or organization."""
+    persons = pick(Person.id).where(
+        access.visible_crm(actor, Person), col(Person.name).icontains(word, autoescape=True)
+    )
+    named = pick(Organization.id).where(
+        access.visible_crm(actor, Organization), col(Organization.name).icontains(word, autoescape=True)
+    )
     return or_(
         col(Deal.title).icontains(word, autoescape=True),
         col(Deal.person_id).in_(persons),

@@ -1,149 +1,188 @@
 """What happened with a person, organization, deal or lead, newest first, as the viewer may see it.
 
 Mail stands there message by message: visible ones only (access.py), each Message-ID once, the viewer's own copy where
-there is one (settled question 2, M13). Around it stand stage moves, the end of a deal, and opens and clicks.
-Pages are keyset by (moment, id); every kind of item has its place in the id, so that equal moments keep their order.
+there is one (settled question 2, M13). Around it stand notes, activities that are done, what changed (stages, the end
+of a deal, owners, merges), and opens and clicks. What is planned is above it, not in it: activities.planned.
+Pages are keyset by (moment, id); every kind of item has its place in the id, so that equal moments keep their order
+(timeline_keys.py). Each kind is asked for one page and one row more, so a page costs the same however deep it is; how
+mail is walked is timeline_mail.py's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, HasCTE, Subquery, Text, and_, case, cast, func, literal, or_, union
+from sqlalchemy import ColumnElement, func, literal
 from sqlmodel import Session, col, select
 
+from mailcrm.errors import UserError
 from mailcrm.models import (
+    Activity,
+    AuditEntry,
     Deal,
     DealStage,
-    Lead,
     Message,
-    Organization,
+    Note,
     Person,
     Stage,
-    TrackedMessage,
+    User,
     UtcDateTime,
 )
 from mailcrm.services import access, paging
 from mailcrm.services.access import Actor
-from mailcrm.services.crm.linking import linked
+from mailcrm.services.crm import activities, notes, subjects, timeline_mail
+from mailcrm.services.crm.linking.linked import Targets
+from mailcrm.services.crm.timeline_keys import (
+    ACTIVITY,
+    CHANGE,
+    CLOSED,
+    CREATED,
+    MESSAGE,
+    NOTE,
+    OPENED,
+    PLACES,
+    STAGE,
+    Key,
+    below,
+)
 from mailcrm.services.crm.views import TimelineItem, TimelinePage
 from mailcrm.services.db import reading
 from mailcrm.services.mail import message_views
 from mailcrm.services.rows import pick, rows
 
-#: Places of the kinds at the same moment; part of cursors, so append only. At most PLACES - 1.
-MESSAGE, OPENED, CLICKED, STAGE, CREATED, CLOSED = range(6)
-PLACES = 8
-_Key = tuple[datetime, int]
-_Keyed = tuple[_Key, TimelineItem]
+#: What a timeline shows: everything, or one kind.
+SHOWN = ("all", "emails", "notes", "activities", "files", "changes")
+#: Audited acts that stand in a timeline, beside those that rows themselves tell (created, moved, won, lost).
+CHANGES = {
+    "reopen": "reopened",
+    "change_owner": "owner",
+    "owner": "owner",
+    "merge": "merged",
+    "unmerge": "unmerged",
+    "restore": "restored",
+    "convert": "converted",
+    "archive": "archived",
+    "unarchive": "unarchived",
+    "set_consent": "consent",
+}
+PINNED_MOST = 50  # notes that stand above a timeline
+_Keyed = tuple[Key, TimelineItem]
+
+
+def page_of(
+    actor: Actor,
+    kind: str,
+    row_id: int,
+    *,
+    shown: str = "all",
+    limit: int = 50,
+    cursor: str | None = None,
+    pinned: bool = True,
+) -> TimelinePage:
+    """Return one page of the history of a person, organization, deal or lead; `shown` is one of SHOWN.
+
+    `pinned` False leaves pinned notes out, for a place where they stand above it.
+    """
+    if shown not in SHOWN:
+        raise UserError("input.invalid", value=str(shown)[:40], field="Filter")
+    with reading() as session:
+        row = subjects.load(session, actor, kind, row_id)
+        mail = mail_of(session, actor, kind, row_id) if shown in ("all", "emails", "files") else None
+        events: list[_Keyed] = _events_of(session, kind, row) if shown in ("all", "changes") else []
+        return _page(session, actor, mail, events, limit, cursor, of=(kind, row_id), shown=shown, pinned=pinned)
 
 
 def deal_timeline(actor: Actor, deal_id: int, limit: int = 50, cursor: str | None = None) -> TimelinePage:
     """Return one page of a deal's history."""
-    with reading() as session:
-        deal = access.load(session, Deal, deal_id, access.visible_crm(actor, Deal))
-        events = [*_stage_events(session, deal_id), _created(deal.created_at, deal_id)]
-        if deal.closed_at is not None:
-            params: dict[str, str | int] = {"reason": deal.lost_reason} if deal.status == "lost" else {}
-            events.append(_event(CLOSED, deal.closed_at, deal_id, deal.status, deal.status, params))
-        return _page(session, actor, _ids("deal", [deal_id]), events, limit, cursor)
+    return page_of(actor, "deal", deal_id, limit=limit, cursor=cursor)
 
 
 def person_timeline(actor: Actor, person_id: int, limit: int = 50, cursor: str | None = None) -> TimelinePage:
     """Return one page of a person's history."""
-    with reading() as session:
-        person = access.load(session, Person, person_id, access.visible_crm(actor, Person))
-        events = [_created(person.created_at, person_id)]
-        return _page(session, actor, _ids("person", [person_id]), events, limit, cursor)
+    return page_of(actor, "person", person_id, limit=limit, cursor=cursor)
 
 
 def organization_timeline(
     actor: Actor, organization_id: int, limit: int = 50, cursor: str | None = None
 ) -> TimelinePage:
     """Return one page of an organization's history: mail of its persons and its deals."""
-    with reading() as session:
-        row = access.load(session, Organization, organization_id, access.visible_crm(actor, Organization))
-        people = pick(Person.id).where(
-            col(Person.organization_id) == organization_id, access.visible_crm(actor, Person)
-        )
-        deals = pick(Deal.id).where(col(Deal.organization_id) == organization_id, access.visible_crm(actor, Deal))
-        of_people = linked.messages("person", [found[0] for found in rows(session, people)]).subquery()
-        of_deals = linked.messages("deal", [found[0] for found in rows(session, deals)]).subquery()
-        ids = _kept(union(pick(of_people.c.message_id), pick(of_deals.c.message_id)))
-        return _page(session, actor, ids, [_created(row.created_at, organization_id)], limit, cursor)
+    return page_of(actor, "organization", organization_id, limit=limit, cursor=cursor)
 
 
 def lead_timeline(actor: Actor, lead_id: int, limit: int = 50, cursor: str | None = None) -> TimelinePage:
     """Return one page of a lead's history."""
-    with reading() as session:
-        lead = access.load(session, Lead, lead_id, access.visible_crm(actor, Lead))
-        return _page(session, actor, _ids("lead", [lead_id]), [_created(lead.created_at, lead_id)], limit, cursor)
+    return page_of(actor, "lead", lead_id, limit=limit, cursor=cursor)
+
+
+def mail_of(session: Session, actor: Actor, kind: str, row_id: int) -> Targets:
+    """Return what a timeline's mail is linked to; an organization's is that of its persons and deals."""
+    if kind != "organization":
+        return {kind: [row_id]}
+    found: dict[str, list[int]] = {}
+    for name, model in (("person", Person), ("deal", Deal)):
+        theirs = pick(model.id).where(col(model.organization_id) == row_id, access.visible_crm(actor, model))
+        if ids := [row[0] for row in rows(session, theirs)]:
+            found[name] = ids
+    return found
+
+
+def _events_of(session: Session, kind: str, row: Any) -> list[_Keyed]:
+    """What the row itself tells: created, moved, won, lost."""
+    events = [_created(row.created_at, row.id)]
+    if kind == "deal":
+        events += _stage_events(session, row.id)
+        if row.closed_at is not None:
+            params: dict[str, str | int] = {"reason": row.lost_reason} if row.status == "lost" else {}
+            events.append(_event(CLOSED, row.closed_at, row.id, row.status, row.status, params))
+    return events
 
 
 def recent_of_person(session: Session, actor: Actor, person_id: int, limit: int) -> tuple[TimelineItem, ...]:
     """Return the newest emails with a person, for a panel."""
-    return _page(session, actor, _ids("person", [person_id]), [], limit, None, marks=False).items
-
-
-def _ids(kind: str, target_ids: Sequence[int]) -> CTE:
-    found = linked.messages(kind, target_ids).subquery()
-    return _kept(pick(found.c.message_id))
-
-
-def _kept(statement: HasCTE) -> CTE:
-    """Found once, then looked up by id: without statistics PostgreSQL would find them again for each message."""
-    return statement.cte().prefix_with("MATERIALIZED", dialect="postgresql")
+    return _page(session, actor, {"person": [person_id]}, [], limit, None).items
 
 
 def _page(
     session: Session,
     actor: Actor,
-    ids: CTE,
+    mail: Targets | None,
     events: list[_Keyed],
     limit: int,
     cursor: str | None,
     *,
-    marks: bool = True,
+    of: tuple[str, int] | None = None,
+    shown: str = "all",
+    pinned: bool = True,
 ) -> TimelinePage:
     """Merge the kinds: each gives at most one page and one row more, already below the cursor."""
     size = paging.page_size(limit)
     after = paging.read_at(cursor) if cursor else None
-    found: list[_Keyed] = _messages(session, actor, ids, after, size + 1)
-    if marks:
-        found += _marks(session, actor, ids, after, size + 1)
+    files = shown == "files"
+    found: list[_Keyed] = _messages(session, actor, mail, after, size + 1, files=files) if mail else []
+    since = min(key for key, _ in found)[0] if len(found) > size else None  # what is older has no place on this page
+    if of is not None:
+        if mail and shown == "all":
+            found += _marks(session, actor, mail, after, size + 1, since)
+        if shown in ("all", "notes"):
+            found += _notes(session, actor, of, after, size + 1, since, None if pinned else False)
+        if shown in ("all", "activities"):
+            found += _activities(session, actor, of, after, size + 1, since)
+        if shown in ("all", "changes"):
+            found += _changes(session, actor, of, after, size + 1, since)
     found += [event for event in events if after is None or event[0] < after]
     found.sort(key=lambda pair: pair[0], reverse=True)
-    shown = found[:size]
+    page = found[:size]
     return TimelinePage(
-        items=tuple(item for _, item in shown),
-        next_cursor=paging.cursor_at(*shown[-1][0]) if len(found) > size else None,
+        items=tuple(item for _, item in page),
+        next_cursor=paging.cursor_at(*page[-1][0]) if len(found) > size else None,
     )
 
 
-def _one_copy_each(actor: Actor, ids: CTE) -> Subquery:
-    """The visible messages among `ids`, one copy of each Message-ID: own before others', then the oldest row."""
-    name = func.coalesce(col(Message.rfc_message_id), literal("id:") + cast(col(Message.id), Text))
-    own_first = case((col(Message.user_id) == actor.user_id, 0), else_=1)
-    ranked = (
-        pick(
-            col(Message.id).label("id"),
-            col(Message.sort_at).label("sort_at"),
-            col(Message.subject).label("subject"),
-            func.row_number().over(partition_by=name, order_by=(own_first, col(Message.id))).label("copy"),
-        )
-        .join(ids, ids.c.message_id == col(Message.id))
-        .where(access.visible_message(actor))
-        .subquery()
-    )
-    return pick(ranked.c.id, ranked.c.sort_at, ranked.c.subject).where(ranked.c.copy == 1).subquery()
-
-
-def _messages(session: Session, actor: Actor, ids: CTE, after: _Key | None, limit: int) -> list[_Keyed]:
-    one = _one_copy_each(actor, ids)
-    statement = pick(one.c.id).order_by(one.c.sort_at.desc(), one.c.id.desc()).limit(limit)
-    chosen = [row[0] for row in rows(session, _below(statement, one.c.sort_at, one.c.id, MESSAGE, after))]
+def _messages(
+    session: Session, actor: Actor, mail: Targets, after: Key | None, limit: int, *, files: bool = False
+) -> list[_Keyed]:
+    chosen = timeline_mail.page(session, actor, mail, after, limit, files=files)
     loaded = session.exec(select(Message).where(col(Message.id).in_(chosen))).all()
     return [
         ((view.at, view.id * PLACES + MESSAGE), TimelineItem("thread_message", view.at, view.id, message=view))
@@ -151,33 +190,114 @@ def _messages(session: Session, actor: Actor, ids: CTE, after: _Key | None, limi
     ]
 
 
-def _marks(session: Session, actor: Actor, ids: CTE, after: _Key | None, limit: int) -> list[_Keyed]:
+def _marks(
+    session: Session, actor: Actor, mail: Targets, after: Key | None, limit: int, since: datetime | None
+) -> list[_Keyed]:
     """The last open and the last click of each tracked message that the viewer sees."""
-    one = _one_copy_each(actor, ids)
-    found: list[_Keyed] = []
-    for place, code, moment, count in (
-        (OPENED, "opened", col(TrackedMessage.last_opened_at), col(TrackedMessage.opens)),
-        (CLICKED, "clicked", col(TrackedMessage.last_clicked_at), col(TrackedMessage.clicks)),
-    ):
-        statement = (
-            pick(moment, one.c.id, one.c.subject, count)
-            .select_from(one)
-            .join(TrackedMessage, col(TrackedMessage.message_id) == one.c.id)
-            .where(moment.is_not(None), count > 0)
-            .order_by(moment.desc(), one.c.id.desc())
-            .limit(limit)
+    return [
+        _event(place, at, message_id, "tracking", "opened" if place == OPENED else "clicked",
+               {"subject": subject, "count": count})
+        for place, message_id, at, subject, count in timeline_mail.marks(session, actor, mail, after, limit, since)
+    ]  # fmt: skip
+
+
+def pinned_notes(actor: Actor, kind: str, row_id: int) -> tuple[TimelineItem, ...]:
+    """Return the pinned notes of a timeline, the newest first."""
+    with reading() as session:
+        subjects.load(session, actor, kind, row_id)
+        return tuple(item for _, item in _notes(session, actor, (kind, row_id), None, PINNED_MOST, None, True))
+
+
+def _notes(
+    session: Session,
+    actor: Actor,
+    of: tuple[str, int],
+    after: Key | None,
+    limit: int,
+    since: datetime | None,
+    pinned: bool | None = None,
+) -> list[_Keyed]:
+    moment, row_id = col(Note.created_at), col(Note.id)
+    which = [] if pinned is None else [col(Note.pinned).is_(pinned)]
+    statement = (
+        select(Note)
+        .where(subjects.belonging(actor, Note, *of), subjects.seen(actor, Note), *which, *_not_before(moment, since))
+        .order_by(moment.desc(), row_id.desc())
+        .limit(limit)
+    )
+    found: list[Note] = list(session.exec(below(statement, moment, row_id, NOTE, after)))
+    return [
+        ((view.created_at, view.id * PLACES + NOTE), TimelineItem("note", view.created_at, view.id, note=view))
+        for view in notes.views(session, actor, found)
+    ]
+
+
+def _activities(
+    session: Session, actor: Actor, of: tuple[str, int], after: Key | None, limit: int, since: datetime | None
+) -> list[_Keyed]:
+    moment, row_id = col(Activity.done_at), col(Activity.id)
+    done = (moment.is_not(None), *_not_before(moment, since))
+    statement = (
+        select(Activity)
+        .where(subjects.belonging(actor, Activity, *of), *done, subjects.seen(actor, Activity))
+        .order_by(moment.desc(), row_id.desc())
+        .limit(limit)
+    )
+    found: list[Activity] = list(session.exec(below(statement, moment, row_id, ACTIVITY, after)))
+    return [
+        ((view.done_at, view.id * PLACES + ACTIVITY), TimelineItem("activity", view.done_at, view.id, activity=view))
+        for view in activities.views(session, actor, found)
+        if view.done_at is not None
+    ]
+
+
+def _changes(
+    session: Session, actor: Actor, of: tuple[str, int], after: Key | None, limit: int, since: datetime | None
+) -> list[_Keyed]:
+    """Audited acts upon the row, with who did them; `name` is the new owner's, or the merged person's if in reach."""
+    kind, row_id = of
+    actor_name = func.coalesce(User.name, "").label("who")
+    statement = (
+        pick(AuditEntry.id, AuditEntry.at, AuditEntry.verb, AuditEntry.detail, actor_name)
+        .outerjoin(User, col(User.id) == col(AuditEntry.actor_id))
+        .where(
+            col(AuditEntry.object_kind) == kind,
+            col(AuditEntry.object_id) == row_id,
+            col(AuditEntry.verb).in_(CHANGES),
+            *_not_before(col(AuditEntry.at), since),
         )
-        for at, message_id, subject, times in rows(session, _below(statement, moment, one.c.id, place, after)):
-            found.append(_event(place, at, message_id, "tracking", code, {"subject": subject, "count": times}))
-    return found
+        .order_by(col(AuditEntry.at).desc(), col(AuditEntry.id).desc())
+        .limit(limit)
+    )
+    found = rows(session, below(statement, col(AuditEntry.at), col(AuditEntry.id), CHANGE, after))
+    owners = notes.names_of(session, {_owner(row.detail) for row in found})
+    merged = sorted({row.detail["merged"] for row in found if "merged" in row.detail})
+    in_reach = pick(Person.id, Person.name).where(col(Person.id).in_(merged), access.within_reach(actor, Person))
+    persons = {row[0]: row[1] for row in rows(session, in_reach)} if merged else {}
+    return [
+        _event(
+            CHANGE,
+            row.at,
+            row.id,
+            "change",
+            CHANGES[row.verb],
+            {
+                "who": row.who,
+                "name": owners.get(_owner(row.detail) or 0, "") or persons.get(row.detail.get("merged"), ""),
+            }
+            | ({"consent": str(row.detail["consent"])} if "consent" in row.detail else {}),
+        )
+        for row in found
+    ]
 
 
-def _below(statement: Any, moment: Any, row_id: Any, place: int, after: _Key | None) -> Any:
-    if after is None:
-        return statement
-    at = literal(after[0], UtcDateTime())
-    condition: ColumnElement[bool] = or_(moment < at, and_(moment == at, row_id * PLACES + place < after[1]))
-    return statement.where(condition)
+def _not_before(moment: Any, since: datetime | None) -> tuple[ColumnElement[bool], ...]:
+    return () if since is None else (moment >= literal(since, UtcDateTime()),)
+
+
+def _owner(detail: dict[str, Any]) -> int | None:
+    found = detail.get("owner", detail.get("owner_id"))
+    return found if type(found) is int else None
 
 
 def _stage_events(session: Session, deal_id: int) -> list[_Keyed]:

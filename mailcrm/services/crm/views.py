@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from mailcrm.services.mail.views import AddressView, LinkView, MessageView, TrackingView
 
@@ -35,8 +36,31 @@ class PeoplePage:
 
 
 @dataclass(frozen=True, slots=True)
+class NextStep:
+    """The activity of a deal that is due first; `on` is a day of the owner's, None without a date."""
+
+    id: int
+    kind: str
+    subject: str
+    on: date | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMark:
+    """A label on a card."""
+
+    id: int
+    name: str
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
 class DealCard:
-    """A deal on the board. `last_email_at` and `tracking` count only mail that the viewer may see."""
+    """A deal on the board. `last_email_at` and `tracking` count only mail that the viewer may see.
+
+    `last_email_out` says that it went out; `quiet` that nothing happened for longer than the stage allows.
+    """
 
     id: int
     title: str
@@ -57,15 +81,21 @@ class DealCard:
     last_email_at: datetime | None
     tracking: TrackingView | None
     days_in_stage: int
+    probability: int = 0
+    last_email_out: bool = False
+    next_step: NextStep | None = None
+    labels: tuple[LabelMark, ...] = ()
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """A step of a pipeline."""
+    """A step of a pipeline; a deal there counts as quiet after `quiet_days` without mail or activity, None: never."""
 
     id: int
     name: str
     probability: int
+    quiet_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +164,16 @@ class OrganizationCard:
 
 
 @dataclass(frozen=True, slots=True)
+class DealSum:
+    """The deals of one status and currency together."""
+
+    status: str
+    currency: str
+    count: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrganizationView:
     """An organization's page."""
 
@@ -141,6 +181,10 @@ class OrganizationView:
     people: tuple[PersonCard, ...]
     deals: tuple[DealCard, ...]
     created_at: datetime
+    address: str = ""
+    owner_id: int | None = None
+    owner: str = ""
+    sums: tuple[DealSum, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +200,14 @@ class PersonView:
     consent_at: datetime | None
     consent_source: str
     created_at: datetime
+    owner_id: int | None = None
+    owner: str = ""
+    #: Who recorded the consent, and whether it takes back one that was given (T09).
+    consent_by: str = ""
+    consent_withdrawn: bool = False
+    #: What proves it: as it was recorded, or the subject of the email whose opt-out page was used and its id.
+    consent_proof: str = ""
+    consent_message_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +227,87 @@ class LeadView:
     owner: str
     deal_id: int | None
     created_at: datetime
+    labels: tuple[LabelMark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelView:
+    """A label of a kind of rows; `used` counts the rows that wear it and that the viewer may see."""
+
+    id: int
+    kind: str
+    name: str
+    color: str
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOption:
+    """An option of a choice; a `gone` one can't be chosen any more."""
+
+    id: int
+    name: str
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """A field of the workspace's own."""
+
+    id: int
+    kind: str
+    type: str
+    name: str
+    options: tuple[FieldOption, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """A field and what a row has in it, None where it is empty; in the terms of field_values.py."""
+
+    field: FieldView
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A row that a note or an activity is about: "person", "organization", "deal" or "lead", with its name."""
+
+    kind: str
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteView:
+    """A note; `about` names what the viewer may see of its rows."""
+
+    id: int
+    text: str
+    pinned: bool
+    author_id: int | None
+    author: str
+    about: tuple[Subject, ...]
+    created_at: datetime
+    edited_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityView:
+    """A call, meeting or task; done when `done_at` is set. `due_on` is a day of its owner's."""
+
+    id: int
+    kind: str
+    subject: str
+    text: str
+    due_on: date | None
+    due_at: datetime | None
+    minutes: int | None
+    done_at: datetime | None
+    owner_id: int | None
+    owner: str
+    about: tuple[Subject, ...]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +315,8 @@ class TimelineItem:
     """Something that happened, newest first in a timeline.
 
     `kind`: "thread_message" (`message` is set), "tracking" (`text_code` "opened" or "clicked"; params: subject, count),
-    "stage" (params: stage), "created", "won" or "lost" (params: reason). `ref` is the message's or the row's id.
+    "note" (`note`), "activity" (`activity`, done), "stage" (params: stage), "created", "won" or "lost" (params:
+    reason), "change" (`text_code` "reopened", "owner", "merged" …; params: who, name). `ref` is the row's id.
     """
 
     kind: str
@@ -191,6 +325,8 @@ class TimelineItem:
     message: MessageView | None = None
     text_code: str = ""
     params: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
+    note: NoteView | None = None
+    activity: ActivityView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +349,8 @@ class CrmPanel:
     unknown: AddressView | None
     prefill_name: str
     prefill_organization: str
+    #: The organization that is known by the unknown party's domain, "" where none is.
+    known_organization: str
     deal: DealCard | None
     deal_steps: tuple[StageStep, ...]
     candidates: tuple[DealCard, ...]

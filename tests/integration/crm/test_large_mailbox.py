@@ -10,17 +10,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, insert
-from sqlmodel import Session, select
+from sqlalchemy import Select, insert, update
+from sqlmodel import Session, col, select
 
 from mailcrm.models import Blob, Folder, Message, MessageLocation, Participant, Thread
 from mailcrm.services import db as database
 from mailcrm.services.access import Actor
 from mailcrm.services.crm.linking import link
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.mail import thread_list, threads
+from mailcrm.services.mail import thread_list, thread_pick, threads
 from mailcrm.services.mail.thread.summary import refresh_threads
-from mailcrm.services.rows import chunks
+from mailcrm.services.rows import chunks, run
 from tests.builders import NOON, a_mailbox, a_person, a_user
 
 MESSAGES = 20_000
@@ -92,9 +92,12 @@ def test_a_page_of_the_inbox_reads_no_more_than_it_shows(db: str, analyzed: bool
     """With the planner's statistics and without, as in a first sync; the first page and the next one."""
     aino = a_user()
     fill(a_mailbox(aino), aino, analyzed)
+    wanted = thread_list.Filter()
     for cursor in (None, threads.list_threads(aino).next_cursor):
         with reading() as session:
-            steps = plan(session, thread_list.page_statement(session, aino, thread_list.Filter(), cursor, 51))
+            beyond = thread_pick.walk_end(session, aino, wanted, cursor)
+            assert beyond is not None
+            steps = plan(session, thread_pick.page_statement(session, aino, wanted, cursor, 51, beyond=beyond))
         if db == "sqlite":
             assert "SEARCH threads USING INDEX ix_threads_user_last" in steps, steps
             assert "SCAN" not in steps, steps
@@ -104,6 +107,38 @@ def test_a_page_of_the_inbox_reads_no_more_than_it_shows(db: str, analyzed: bool
             assert not re.search(r"Seq Scan on (messages|message_locations|threads)", steps), steps
             assert "Sort" not in steps, steps
             assert "ix_messages_user_sort" not in steps, "all of a user's messages for each conversation"
+
+
+def test_an_inbox_that_is_nearly_empty_is_found_from_its_folder(db: str) -> None:
+    """Where walking ends without a full page: no conversation is asked one by one, no table read as a whole."""
+    aino = a_user()
+    box = a_mailbox(aino)
+    fill(box, aino, analyzed=True)
+    with transaction() as session:
+        archive = session.exec(select(Folder.id).where(Folder.mailbox_id == box, Folder.role == "archive")).one()
+        run(session, update(MessageLocation).where(col(MessageLocation.uid) <= MESSAGES - 8).values(folder_id=archive))
+    database.analyze()
+    found = threads.list_threads(aino)
+    assert len(found.rows) == 8
+    with reading() as session:
+        steps = plan(session, thread_pick.page_statement(session, aino, thread_list.Filter(), None, 51, by_sets=True))
+    if db == "sqlite":
+        assert "SEARCH message_locations USING INDEX sqlite_autoindex_message_locations_1 (folder_id=?)" in steps, steps
+        assert "SCAN" not in steps, steps
+    else:
+        assert "uq_message_locations_folder_id_uid" in steps, steps
+        assert not re.search(r"Seq Scan on (messages|message_locations|threads)", steps), steps
+
+
+def test_unread_conversations_are_counted_by_an_index_of_them(db: str) -> None:
+    aino = a_user()
+    fill(a_mailbox(aino), aino, analyzed=True)
+    wanted = thread_list.Filter(unread=True)
+    with reading() as session:
+        beyond = thread_pick.walk_end(session, aino, wanted, None)
+        steps = plan(session, thread_pick.page_statement(session, aino, wanted, None, 51, beyond=beyond))
+    assert "ix_threads_unread" in steps, steps
+    assert not re.search(r"SCAN|Seq Scan on (messages|message_locations|threads)|TEMP B-TREE|Sort", steps), steps
 
 
 def test_the_rules_work_through_a_large_backlog(sqlite_db: object) -> None:

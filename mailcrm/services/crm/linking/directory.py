@@ -1,60 +1,112 @@
-"""Loads what the rules need to know: who has an address, and what is open for whom."""
+"""Loads what the rules need to know: who has an address, what is open for whom, what threads are linked to."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from sqlalchemy import union
 from sqlmodel import Session, col
 
-from mailcrm.models import Deal, DealParticipant, Lead, Person, PersonAddress
-from mailcrm.services.crm.linking.match import Directory
-from mailcrm.services.rows import pick, rows
+from mailcrm.models import Deal, DealParticipant, Lead, Link, Person, PersonAddress
+from mailcrm.services.crm.linking.addresses import same, spellings
+from mailcrm.services.crm.linking.match import Directory, Target, ThreadLinks
+from mailcrm.services.rows import chunks, pick, rows
+
+_AS_IS = "xn--"  # a domain that has another spelling; so has what is not ASCII
 
 
-def load(session: Session, addresses: Iterable[str]) -> Directory:
-    """Return what is known about these addresses: persons, their open deals and leads, nothing from the trash."""
-    owners = (
-        pick(PersonAddress.address, PersonAddress.person_id)
-        .join(Person, col(Person.id) == col(PersonAddress.person_id))
-        .where(col(PersonAddress.address).in_(list(addresses)), col(Person.deleted_at).is_(None))
-        .order_by(col(PersonAddress.person_id))
-    )
-    persons: dict[str, list[int]] = defaultdict(list)
-    for address, person_id in rows(session, owners):
-        persons[address].append(person_id)
-    return of_persons(session, {one for several in persons.values() for one in several}, persons)
+def load(session: Session, addresses: Collection[str], persons: Iterable[int] = ()) -> Directory:
+    """Return what is known about these addresses, as `same` spells them, and what is open for their persons.
+
+    `persons` are asked for besides. Nothing from the trash.
+    """
+    plain = [address for address in addresses if address.isascii() and _AS_IS not in address]
+    wanted = [*plain, *spellings(set(addresses).difference(plain))]
+    found: dict[str, list[int]] = defaultdict(list)
+    for part in chunks(wanted):
+        owners = (
+            pick(PersonAddress.address, PersonAddress.person_id)
+            .join(Person, col(Person.id) == col(PersonAddress.person_id))
+            .where(col(PersonAddress.address).in_(part), col(Person.deleted_at).is_(None))
+        )
+        for address, person_id in rows(session, owners):
+            found[same(address)].append(person_id)
+    having = {address: tuple(sorted(set(several))) for address, several in found.items()}
+    return of_persons(session, {one for several in having.values() for one in several}.union(persons), having)
 
 
-def of_persons(session: Session, ids: Iterable[int], persons: dict[str, list[int]] | None = None) -> Directory:
-    """Return what is open for these persons, whether it is theirs or they take part in it."""
-    wanted = list(ids)
-    standing = (col(Deal.status) == "open", col(Deal.deleted_at).is_(None))
-    owned = pick(col(Deal.person_id), col(Deal.id), col(Deal.created_at)).where(
-        col(Deal.person_id).in_(wanted), *standing
-    )
-    taking_part = (
-        pick(col(DealParticipant.person_id), col(Deal.id), col(Deal.created_at))
-        .join(Deal, col(Deal.id) == col(DealParticipant.deal_id))
-        .where(col(DealParticipant.person_id).in_(wanted), *standing)
-    )
-    found = sorted(rows(session, union(owned, taking_part)), key=lambda row: (row[2], row[1]), reverse=True)
-    deals: dict[int, list[int]] = defaultdict(list)
-    for person_id, deal_id, _at in found:
-        deals[person_id].append(deal_id)
-    open_leads = (
-        pick(Lead.person_id, Lead.id)
-        .where(col(Lead.person_id).in_(wanted), col(Lead.status) == "open", col(Lead.deleted_at).is_(None))
-        .order_by(col(Lead.created_at).desc(), col(Lead.id).desc())
-    )
+def of_persons(session: Session, ids: Iterable[int], persons: dict[str, tuple[int, ...]] | None = None) -> Directory:
+    """Return what is open for these persons, whether it is theirs or they take part in it; nothing from the trash."""
+    found: set[tuple[Any, int, int]] = set()  # moment, deal, person
     leads: dict[int, list[int]] = defaultdict(list)
-    for person_id, lead_id in rows(session, open_leads):
-        leads[person_id].append(lead_id)
-    newest_first = list(dict.fromkeys(row[1] for row in found))
+    for part in chunks(sorted(set(ids))):
+        found.update(rows(session, _open_deals(part)))
+        for person_id, lead_id in rows(session, _open_leads(part)):
+            leads[person_id].append(lead_id)
+    deals: dict[int, list[int]] = defaultdict(list)
+    newest_first = sorted(found, reverse=True)
+    for _at, deal_id, person_id in newest_first:
+        deals[person_id].append(deal_id)
+    order = list(dict.fromkeys(deal_id for _at, deal_id, _person in newest_first))
     return Directory(
-        persons={address: tuple(several) for address, several in (persons or {}).items()},
+        persons=persons or {},
         deals={person: tuple(several) for person, several in deals.items()},
         leads={person: tuple(several) for person, several in leads.items()},
-        newness={deal: len(newest_first) - place for place, deal in enumerate(newest_first)},
+        newness={deal: len(order) - place for place, deal in enumerate(order)},
+    )
+
+
+def thread_links(session: Session, thread_ids: Collection[int]) -> dict[int, ThreadLinks]:
+    """Return what each of these threads is linked to, and what was taken off it."""
+    standing: dict[int, set[Target]] = defaultdict(set)
+    unlinked: dict[int, set[Target]] = defaultdict(set)
+    addresses: dict[int, dict[int, str]] = defaultdict(dict)
+    for part in chunks(sorted(thread_ids)):
+        statement = pick(
+            Link.thread_id, Link.person_id, Link.deal_id, Link.lead_id, Link.unlinked_at, Link.reason
+        ).where(col(Link.thread_id).in_(part))
+        for thread_id, person_id, deal_id, lead_id, unlinked_at, reason in rows(session, statement):
+            target = target_of(person_id, deal_id, lead_id)
+            (standing if unlinked_at is None else unlinked)[thread_id].add(target)
+            if person_id is not None:
+                addresses[thread_id][person_id] = str(reason.get("address", ""))
+    return {
+        thread_id: ThreadLinks(frozenset(standing[thread_id]), frozenset(unlinked[thread_id]), addresses[thread_id])
+        for thread_id in thread_ids
+    }
+
+
+def target_of(person_id: int | None, deal_id: int | None, lead_id: int | None) -> Target:
+    """Return what a link's columns name."""
+    if person_id is not None:
+        return Target("person", person_id)
+    return Target("deal", deal_id) if deal_id is not None else Target("lead", lead_id or 0)
+
+
+def _open_deals(person_ids: list[int]) -> Any:
+    standing = (col(Deal.status) == "open", col(Deal.deleted_at).is_(None), col(Person.deleted_at).is_(None))
+    owned = (
+        pick(col(Deal.created_at), col(Deal.id), col(Deal.person_id))
+        .join(Person, col(Person.id) == col(Deal.person_id))
+        .where(col(Deal.person_id).in_(person_ids), *standing)
+    )
+    taking_part = (
+        pick(col(Deal.created_at), col(Deal.id), col(DealParticipant.person_id))
+        .select_from(DealParticipant)
+        .join(Deal, col(Deal.id) == col(DealParticipant.deal_id))
+        .join(Person, col(Person.id) == col(DealParticipant.person_id))
+        .where(col(DealParticipant.person_id).in_(person_ids), *standing)
+    )
+    return union(owned, taking_part)
+
+
+def _open_leads(person_ids: list[int]) -> Any:
+    standing = (col(Lead.status) == "open", col(Lead.deleted_at).is_(None), col(Person.deleted_at).is_(None))
+    return (
+        pick(Lead.person_id, Lead.id)
+        .join(Person, col(Person.id) == col(Lead.person_id))
+        .where(col(Lead.person_id).in_(person_ids), *standing)
+        .order_by(col(Lead.created_at).desc(), col(Lead.id).desc())
     )

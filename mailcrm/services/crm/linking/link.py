@@ -1,29 +1,46 @@
-"""Writes links: by hand, and by the rules of match.py for every message whose `link_pending` is set.
+"""Links made and taken off by hand, one conversation or many, each with its undo.
 
-Links made here tie whole threads (settled question 8: a link brings the earlier messages along). An unlinked row stays
-with its moment, so that the rules leave it alone (M30); only a person brings it back.
+Links tie whole threads (settled question 8: a link brings the earlier messages along). An unlinked row stays with its
+moment, so that the rules leave it alone (M30); only a person brings it back. What the rules do is rules.py's.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, update
+from sqlalchemy import delete, or_
 from sqlmodel import Session, col, select
 
-from mailcrm.errors import UserError
-from mailcrm.models import Deal, Lead, Link, Mailbox, Message, Outbox, Participant, Person, Thread, utcnow
+from mailcrm.errors import NotFound, UserError
+from mailcrm.models import Deal, Lead, Link, Message, Person, Thread, utcnow
 from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
-from mailcrm.services.crm.linking import directory, match
-from mailcrm.services.crm.linking.match import Intent, Target, ThreadLinks
+from mailcrm.services.crm.linking import directory, guard, match, pending
+from mailcrm.services.crm.linking.directory import target_of
+from mailcrm.services.crm.linking.match import Intent, Target
+from mailcrm.services.crm.linking.rules import apply_rules, insert_links, values_of
 from mailcrm.services.db import transaction
-from mailcrm.services.mail.own_addresses import workspace_addresses
-from mailcrm.services.rows import insert_absent, pick, rows, run
+from mailcrm.services.mail.thread.assign import lock_user
+from mailcrm.services.rows import chunks, pick, rows, run
 
-BATCH = 200  # messages of one transaction: well under a second, so that SQLite's other writers go on
+__all__ = ["Linked", "apply_rules", "link_by_smart_bcc", "link_thread", "link_threads", "relink", "undo_link", "unlink"]
+
+MOST = 1000  # conversations of one act; a page of the list holds 50
+_STATE = ("origin", "reason", "created_by", "created_at", "unlinked_by", "unlinked_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What linking by hand changed, by ids of links: enough for `undo_link`. `count` conversations got the link."""
+
+    thread_ids: tuple[int, ...]
+    made: tuple[int, ...]
+    #: Links that stood before or were unlinked, with the values that they had.
+    changed: tuple[tuple[int, tuple[Any, ...]], ...]
+    count: int
 
 
 def link_thread(
@@ -33,8 +50,21 @@ def link_thread(
     deal_id: int | None = None,
     person_id: int | None = None,
     lead_id: int | None = None,
-) -> None:
-    """Link one's own conversation to a deal, a person or a lead; exactly one of them.
+) -> Linked:
+    """Link one's own conversation to a deal, a person or a lead; exactly one of them. See `link_threads`."""
+    return link_threads(actor, (thread_id,), deal_id=deal_id, person_id=person_id, lead_id=lead_id)
+
+
+def link_threads(
+    actor: Actor,
+    thread_ids: Sequence[int],
+    *,
+    deal_id: int | None = None,
+    person_id: int | None = None,
+    lead_id: int | None = None,
+    code: str = "manual",
+) -> Linked:
+    """Link own conversations to a deal, a person or a lead; all of them or, for one that isn't one's own, none.
 
     The choice holds for the thread (M29): another deal, or lead, steps back. Persons add up. Idempotent.
     """
@@ -45,175 +75,107 @@ def link_thread(
     ]
     if len(given) != 1:
         raise UserError("input.missing", field="Deal")
-    target = given[0]
+    target, wanted = given[0], list(dict.fromkeys(thread_ids))
+    if len(wanted) > MOST:
+        raise UserError("link.too_many", most=MOST)
     with transaction() as session:
-        access.load(session, Thread, thread_id, access.own_thread(actor))
+        guard.deciding(session)
+        lock_user(session, actor.user_id)
+        _check_own(session, actor, wanted)
         _check_target(session, actor, target)
-        for row in session.exec(select(Link).where(Link.thread_id == thread_id)):
-            other = _target(row)
-            if row.unlinked_at is None and other.kind == target.kind != "person" and other != target:
-                row.unlinked_at, row.unlinked_by = utcnow(), actor.user_id
-        _tie(session, actor, thread_id, target)
-        audit.record(session, actor, "link", "thread", thread_id, target=f"{target.kind}:{target.id}")
-        _hint(session, actor.user_id, thread_id)
+        done = _tie(session, actor, wanted, target, code)
+        for thread_id in wanted:
+            audit.record(session, actor, "link", "thread", thread_id, target=f"{target.kind}:{target.id}")
+        _hint(session, actor.user_id, wanted)
+    return done
+
+
+def undo_link(actor: Actor, done: Linked) -> None:
+    """Take `link_threads` back: links it made vanish, links it changed are as they were.
+
+    Conversations whose link was taken off or replaced by hand since stay as they are now (M29, M30).
+    """
+    with transaction() as session:
+        lock_user(session, actor.user_id)
+        _check_own(session, actor, done.thread_ids)
+        in_these = col(Link.thread_id).in_(done.thread_ids)
+        before = dict(done.changed)
+        found: dict[int, Link] = {}
+        for part in chunks([*done.made, *before]):
+            found.update(
+                {row.id or 0: row for row in session.exec(select(Link).where(in_these, col(Link.id).in_(part)))}
+            )
+        given = [*done.made, *(link_id for link_id, values in before.items() if values[-1] is not None)]
+        since = {row.thread_id for link_id in given if (row := found.get(link_id)) and row.unlinked_at is not None}
+        for part in chunks(
+            [link_id for link_id in done.made if link_id in found and found[link_id].thread_id not in since]
+        ):
+            run(session, delete(Link).where(in_these, col(Link.id).in_(part)))
+        for link_id, values in before.items():
+            row = found.get(link_id)
+            if row is not None and row.thread_id not in since:
+                for name, value in zip(_STATE, values, strict=True):
+                    setattr(row, name, value)
+                session.add(row)
+        pending.look_again_in(session, done.thread_ids)
+        audit.record(session, actor, "undo_link", "thread", None, count=len(done.thread_ids))
+        _hint(session, actor.user_id, done.thread_ids)
 
 
 def unlink(actor: Actor, link_id: int) -> None:
     """Take a link off one's own conversation; it is remembered, and no rule makes it again (M30). Idempotent."""
     with transaction() as session:
+        lock_user(session, actor.user_id)
         row, thread_id = _load(session, actor, link_id)
         if row.unlinked_at is None:
             row.unlinked_at, row.unlinked_by = utcnow(), actor.user_id
             session.add(row)
+            pending.look_again_in(session, (thread_id,))  # what is left may have one open deal now
             audit.record(session, actor, "unlink", "link", link_id)
-            _hint(session, actor.user_id, thread_id)
+            _hint(session, actor.user_id, (thread_id,))
 
 
 def relink(actor: Actor, link_id: int) -> None:
-    """Undo `unlink`: the link stands again, with the origin it had."""
+    """Undo `unlink`: the link stands again, with the origin it had; a deal that a rule put in its place goes."""
     with transaction() as session:
+        lock_user(session, actor.user_id)
         row, thread_id = _load(session, actor, link_id)
         if row.unlinked_at is not None:
+            since: datetime = row.unlinked_at
+            meanwhile = (col(Link.origin) == "rule", col(Link.person_id).is_(None), col(Link.created_at) >= since)
+            # What was unlinked itself stays remembered (M30).
+            stands = col(Link.unlinked_at).is_(None)
+            run(session, delete(Link).where(col(Link.thread_id) == thread_id, *meanwhile, stands))
             row.unlinked_at = row.unlinked_by = None
             session.add(row)
             audit.record(session, actor, "relink", "link", link_id)
-            _hint(session, actor.user_id, thread_id)
+            _hint(session, actor.user_id, (thread_id,))
 
 
-def apply_rules(limit: int = 1000) -> int:
-    """Run the rules on messages that wait for them, at most `limit`, in batches; return how many were looked at.
+def link_by_smart_bcc(
+    session: Session, thread_id: int, *, deal_id: int | None = None, lead_id: int | None = None
+) -> bool:
+    """Link a conversation to what Smart Bcc names, inside the transaction that stores its message; True when it did.
 
-    The worker's job "link_pending". Idempotent; several workers may run it at once.
+    Second in the rules' order: a deal or lead of the conversation's own is kept, and what a person unlinked stays so.
+    The caller has authorised the target for the user whose mail it is.
     """
-    done = 0
-    while done < limit:
-        with transaction() as session:
-            looked_at = _apply_batch(session, min(BATCH, limit - done))
-        done += looked_at
-        if looked_at < BATCH:
-            break
-    return done
+    target = target_of(None, deal_id, lead_id)
+    thread = directory.thread_links(session, (thread_id,))[thread_id]
+    intents: tuple[Intent, ...] = match.named(target, thread, "smart_bcc")
+    insert_links(session, [values_of(thread_id, intent, "smart_bcc") for intent in intents])
+    return bool(intents)
 
 
-def _apply_batch(session: Session, size: int) -> int:
-    batch = rows(
-        session,
-        pick(Message.id, Message.thread_id, Message.user_id, Message.mailbox_id, Message.direction)
-        .where(col(Message.link_pending).is_(True))
-        .order_by(col(Message.id))
-        .limit(size)
-        .with_for_update(skip_locked=True),  # PostgreSQL; SQLite has one writer and ignores it
-    )
-    if not batch:
-        return 0
-    ids = [row.id for row in batch]
-    threads = _thread_links(session, {row.thread_id for row in batch})
-    made: list[dict[str, Any]] = _composer_links(session, ids, threads)
-    made += _rule_links(session, batch, threads)
-    new = insert_absent(session, Link, made)
-    run(session, update(Message).where(col(Message.id).in_(ids)).values(link_pending=False))
-    if new:
-        linked = {row[0] for row in rows(session, pick(Link.thread_id).where(col(Link.id).in_(new)))}
-        for user_id, thread_id in dict.fromkeys((row.user_id, row.thread_id) for row in batch):
-            if thread_id in linked:
-                live.hint(session, user_id, "mail", thread_id)
-        live.hint(session, None, "crm")
-    return len(batch)
-
-
-def _rule_links(session: Session, batch: Sequence[Any], threads: dict[int, ThreadLinks]) -> list[dict[str, Any]]:
-    own = workspace_addresses(session)
-    colleagues = frozenset[str]().union(*own.values())
-    participants = _participants(session, [row.id for row in batch])
-    found = {
-        row.id: match.counterparties(participants[row.id], own.get(row.user_id, frozenset()), colleagues)
-        for row in batch
-    }
-    known = directory.load(session, {address for addresses in found.values() for address in addresses})
-    policies = {
-        row[0]: (row[1], row[2])
-        for row in rows(
-            session,
-            pick(Mailbox.id, Mailbox.auto_link_deals, Mailbox.deal_link_policy).where(
-                col(Mailbox.id).in_({row.mailbox_id for row in batch})
-            ),
-        )
-    }
-    made: list[dict[str, Any]] = []
-    for row in batch:
-        link_deals, policy = policies[row.mailbox_id]
-        thread = threads.get(row.thread_id, ThreadLinks())
-        intents = match.decide(found[row.id], thread, known, link_deals=link_deals, policy=policy)
-        threads[row.thread_id] = ThreadLinks(thread.standing | {intent.target for intent in intents}, thread.unlinked)
-        made += [_values(row.thread_id, intent, "rule") for intent in intents]
-    return made
-
-
-def _composer_links(session: Session, message_ids: list[int], threads: dict[int, ThreadLinks]) -> list[dict[str, Any]]:
-    """The deals that were chosen in the composer, for sent messages that came back as rows."""
-    written = or_(
-        col(Outbox.message_id) == col(Message.id),
-        and_(
-            col(Outbox.mailbox_id) == col(Message.mailbox_id),
-            col(Outbox.rfc_message_id) == col(Message.rfc_message_id),
-        ),
-    )
-    statement = (
-        pick(Message.thread_id, Outbox.deal_id, Outbox.user_id)
-        .join(Outbox, written)
-        .join(Deal, col(Deal.id) == col(Outbox.deal_id))
-        .where(col(Message.id).in_(message_ids), col(Message.direction) == "out", col(Deal.deleted_at).is_(None))
-        .order_by(col(Message.id))
-    )
-    made: list[dict[str, Any]] = []
-    for thread_id, deal_id, user_id in rows(session, statement):
-        thread, target = threads.get(thread_id, ThreadLinks()), Target("deal", deal_id)
-        if target not in thread.standing and target not in thread.unlinked:
-            threads[thread_id] = ThreadLinks(thread.standing | {target}, thread.unlinked)
-            made.append(_values(thread_id, Intent(target, "composer", ""), "composer") | {"created_by": user_id})
-    return made
-
-
-def _values(thread_id: int, intent: Intent, origin: str) -> dict[str, Any]:
-    values: dict[str, Any] = {"person_id": None, "deal_id": None, "lead_id": None}
-    values[f"{intent.target.kind}_id"] = intent.target.id
-    reason = {"code": intent.code, "address": intent.address} if intent.address else {"code": intent.code}
-    return values | {
-        "thread_id": thread_id,
-        "origin": origin,
-        "reason": reason,
-        "created_by": None,
-        "created_at": utcnow(),
-    }
-
-
-def _participants(session: Session, message_ids: list[int]) -> dict[int, list[tuple[str, str]]]:
-    statement = (
-        pick(Participant.message_id, Participant.role, Participant.address)
-        .where(col(Participant.message_id).in_(message_ids))
-        .order_by(col(Participant.message_id), col(Participant.id))
-    )
-    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for message_id, role, address in rows(session, statement):
-        found[message_id].append((role, address))
-    return found
-
-
-def _thread_links(session: Session, thread_ids: set[int]) -> dict[int, ThreadLinks]:
-    standing: dict[int, set[Target]] = defaultdict(set)
-    unlinked: dict[int, set[Target]] = defaultdict(set)
-    for row in session.exec(select(Link).where(col(Link.thread_id).in_(thread_ids))):
-        (standing if row.unlinked_at is None else unlinked)[row.thread_id or 0].add(_target(row))
-    return {
-        thread_id: ThreadLinks(frozenset(standing[thread_id]), frozenset(unlinked[thread_id]))
-        for thread_id in thread_ids
-    }
-
-
-def _target(row: Link) -> Target:
-    if row.person_id is not None:
-        return Target("person", row.person_id)
-    return Target("deal", row.deal_id) if row.deal_id is not None else Target("lead", row.lead_id or 0)
+def _check_own(session: Session, actor: Actor, thread_ids: Sequence[int]) -> None:
+    for thread_id in thread_ids:
+        if not isinstance(thread_id, int) or isinstance(thread_id, bool) or not 0 < thread_id < 2**63:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise NotFound
+    found = 0
+    for part in chunks(thread_ids):
+        found += len(rows(session, pick(Thread.id).where(col(Thread.id).in_(part), access.own_thread(actor))))
+    if found != len(thread_ids) or not thread_ids:
+        raise NotFound
 
 
 def _check_target(session: Session, actor: Actor, target: Target) -> None:
@@ -221,18 +183,41 @@ def _check_target(session: Session, actor: Actor, target: Target) -> None:
     access.load(session, model, target.id, access.visible_crm(actor, model))
 
 
-def _tie(session: Session, actor: Actor, thread_id: int, target: Target) -> None:
-    """Make the link stand; a row that was unlinked stands again, by hand this time."""
+def _tie(session: Session, actor: Actor, thread_ids: Sequence[int], target: Target, code: str) -> Linked:
+    """Make the links stand; a row that was unlinked stands again, by hand this time."""
+    now = utcnow()
+    present: set[int] = set()
+    changed: list[tuple[int, tuple[Any, ...]]] = []
+    count = 0
+    for part in chunks(thread_ids):
+        for row in session.exec(select(Link).where(col(Link.thread_id).in_(part))):
+            other, before = _target(row), tuple(getattr(row, name) for name in _STATE)
+            if other == target:
+                present.add(row.thread_id or 0)
+                if row.unlinked_at is None:
+                    continue
+                row.unlinked_at = row.unlinked_by = None
+                row.origin, row.reason, row.created_by, row.created_at = "manual", {"code": code}, actor.user_id, now
+                count += 1
+            elif row.unlinked_at is None and other.kind == target.kind != "person":
+                row.unlinked_at, row.unlinked_by = now, actor.user_id
+            else:
+                continue
+            session.add(row)
+            changed.append((row.id or 0, before))
+    new = [thread_id for thread_id in thread_ids if thread_id not in present]
+    insert_links(session, [values_of(each, Intent(target, code), "manual", actor.user_id) for each in new])
     of_target = getattr(Link, f"{target.kind}_id") == target.id
-    row = session.exec(select(Link).where(Link.thread_id == thread_id, of_target)).first()
-    if row is not None and row.unlinked_at is None:
-        return
-    if row is None:
-        row = Link(thread_id=thread_id, origin="manual")
-        setattr(row, f"{target.kind}_id", target.id)
-    row.unlinked_at = row.unlinked_by = None
-    row.origin, row.reason, row.created_by, row.created_at = "manual", {"code": "manual"}, actor.user_id, utcnow()
-    session.add(row)
+    made: list[int] = []
+    for part in chunks(new):
+        made += [row[0] for row in rows(session, pick(Link.id).where(col(Link.thread_id).in_(part), of_target))]
+    if target.kind == "person":
+        pending.look_again_in(session, thread_ids)  # the person may have one open deal
+    return Linked(tuple(thread_ids), tuple(made), tuple(changed), count + len(made))
+
+
+def _target(row: Link) -> Target:
+    return target_of(row.person_id, row.deal_id, row.lead_id)
 
 
 def _load(session: Session, actor: Actor, link_id: int) -> tuple[Link, int]:
@@ -246,6 +231,7 @@ def _load(session: Session, actor: Actor, link_id: int) -> tuple[Link, int]:
     return row, message.thread_id if message else 0
 
 
-def _hint(session: Session, user_id: int, thread_id: int) -> None:
-    live.hint(session, user_id, "mail", thread_id)
+def _hint(session: Session, user_id: int, thread_ids: Sequence[int]) -> None:
+    for thread_id in thread_ids[:20]:
+        live.hint(session, user_id, "mail", thread_id)
     live.hint(session, None, "crm")

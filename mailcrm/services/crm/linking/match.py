@@ -1,13 +1,25 @@
-"""The linking rules, purely: which persons, deals and leads a message belongs to (M02, M27-M30).
+"""The linking rules, purely: which persons, deals and leads a conversation belongs to (M02, M27-M30).
 
-Takes values, returns intents; does no I/O and knows no clock. Subjects are never looked at: matching by subject
-invites wrong links (peers.md 3.3). What a person unlinked is never proposed again.
+In this order:
+
+    persons     everyone who has a counterparty's address, exactly (`addresses.py` says what "exactly" is)
+    1           a deal or lead that the conversation has already is kept: nothing else is linked
+    2           the deal or lead that Smart Bcc names, or that was chosen in the composer
+    3           the one open deal of its persons; the one open lead where none of them has an open deal
+    4           several open deals: what the mailbox's policy says, and nothing for "ask"
+
+Decides for the conversation, not for the message: with two persons who have one open deal each there is nothing to
+guess, whoever wrote first. Never takes a link away, and never proposes what a person unlinked (M30). Who may see the
+targets is not asked here but where links are read (access.py). Subjects and display names are never looked at: matching
+by them invites wrong links (peers.md 3.3). Takes values, returns intents; does no I/O and knows no clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from mailcrm.services.crm.linking.addresses import same
 
 COUNTING_ROLES = ("from", "reply_to", "to", "cc", "bcc")  # product.md: Sender is not among the counterparties
 POLICIES = ("ask", "newest", "all", "none")
@@ -23,24 +35,38 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A link to make. `code` says why: "address", "one_open_deal", "newest_deal", "open_deals", "one_open_lead"."""
+    """A link to make, and why: `code` is one of "address", "one_open_deal", "newest_deal", "open_deals",
+    "one_open_lead", "smart_bcc", "composer"; `person` whose address it was, where the target is a deal or lead.
+    """
 
     target: Target
     code: str
-    address: str
+    address: str = ""
+    person: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadLinks:
-    """What a thread is linked to now, and what a person took away from it."""
+    """What a thread is linked to now, what a person took away from it, and which addresses brought its persons."""
 
     standing: frozenset[Target] = frozenset()
     unlinked: frozenset[Target] = frozenset()
+    addresses: Mapping[int, str] = field(default_factory=dict[int, str])
+
+    def with_links(self, intents: Iterable[Intent]) -> ThreadLinks:
+        """Return the same after these links were made."""
+        made = tuple(intents)
+        if not made:
+            return self
+        addresses = {each.target.id: each.address for each in made if each.target.kind == "person"}
+        return ThreadLinks(
+            self.standing | {each.target for each in made}, self.unlinked, {**addresses, **self.addresses}
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Who has an address, and what is open for whom; deals and leads newest first."""
+    """Who has an address, and what is open for whom; deals and leads newest first; nothing from the trash."""
 
     persons: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     deals: Mapping[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
@@ -52,9 +78,12 @@ class Directory:
 def counterparties(
     participants: Iterable[tuple[str, str]], own: frozenset[str], colleagues: frozenset[str]
 ) -> tuple[str, ...]:
-    """Return the addresses of (role, address) pairs that count, each once, in the order given."""
-    found = (address.lower() for role, address in participants if role in COUNTING_ROLES and address)
-    return tuple(dict.fromkeys(address for address in found if address not in own and address not in colleagues))
+    """Return the addresses of (role, address) pairs that count, each once, in the order given, as `same` spells them.
+
+    So must `own` and `colleagues` be.
+    """
+    found = dict.fromkeys(same(address) for role, address in participants if role in COUNTING_ROLES and address)
+    return tuple(address for address in found if address not in own and address not in colleagues)
 
 
 def decide(
@@ -67,9 +96,8 @@ def decide(
 ) -> tuple[Intent, ...]:
     """Return the links that a message with these counterparties adds to its thread; applying it twice adds nothing.
 
-    Persons (M27): everyone who has one of the addresses. Deals (M28, M29): none while the thread has a deal or lead
-    of its own; the only open one; with several, what `policy` says, and nothing for "ask". A lead only where its
-    person has no open deal.
+    Persons (M27): everyone who has one of the addresses. Deals (M28, M29): of these persons and of those the thread
+    is linked to, as the module says. A lead only where none of them has an open deal.
     """
     by_person = _persons(addresses, thread, directory)
     intents = [
@@ -77,10 +105,24 @@ def decide(
         for person, address in by_person.items()
         if Target("person", person) not in thread.standing
     ]
-    has_own = any(target.kind in ("deal", "lead") for target in thread.standing)
-    if link_deals and not has_own:
+    if link_deals and not has_own(thread):
+        for target in thread.standing:
+            if target.kind == "person":
+                by_person.setdefault(target.id, thread.addresses.get(target.id, ""))
         intents += _deals(by_person, thread, directory, policy)
     return tuple(intents)
+
+
+def named(target: Target, thread: ThreadLinks, code: str) -> tuple[Intent, ...]:
+    """Return the link to a deal or lead that Smart Bcc names ("smart_bcc"): none where the thread has one of its own."""
+    if target in thread.unlinked or has_own(thread):
+        return ()
+    return (Intent(target, code),)
+
+
+def has_own(thread: ThreadLinks) -> bool:
+    """Whether the conversation has a deal or lead already, closed or in the trash too: it holds (M29)."""
+    return any(target.kind != "person" for target in thread.standing)
 
 
 def candidates(persons: Iterable[int], directory: Directory) -> tuple[int, ...]:
@@ -94,7 +136,7 @@ def _persons(addresses: Iterable[str], thread: ThreadLinks, directory: Directory
     found: dict[int, str] = {}
     for address in addresses:
         for person in directory.persons.get(address, ()):
-            if Target("person", person) not in thread.unlinked:
+            if not thread.unlinked or Target("person", person) not in thread.unlinked:
                 found.setdefault(person, address)
     return found
 
@@ -113,10 +155,10 @@ def _deals(by_person: Mapping[int, str], thread: ThreadLinks, directory: Directo
     else:
         chosen, kind, code = (), "deal", ""
     open_for = directory.leads if kind == "lead" else directory.deals
-    return [
-        Intent(
-            Target(kind, row), code, next(by_person[person] for person in by_person if row in open_for.get(person, ()))
-        )
-        for row in chosen
-        if Target(kind, row) not in thread.unlinked
-    ]
+    made: list[Intent] = []
+    for row in chosen:
+        target = Target(kind, row)
+        if target not in thread.unlinked:
+            person = next(person for person in sorted(by_person) if row in open_for.get(person, ()))
+            made.append(Intent(target, code, by_person[person], person))
+    return made

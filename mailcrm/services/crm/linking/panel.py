@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from sqlmodel import Session, col
 
-from mailcrm.models import Deal, OrganizationDomain
-from mailcrm.models import Organization as OrganizationRow
-from mailcrm.services import access
+from mailcrm.models import Deal
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import cards, deals, prefill, timeline
-from mailcrm.services.crm.linking import directory, match
+from mailcrm.services.crm.linking import directory, match, suggest
+from mailcrm.services.crm.linking.match import Target
 from mailcrm.services.crm.views import CrmPanel, DealCard
 from mailcrm.services.db import reading
 from mailcrm.services.mail import message_views, threads
 from mailcrm.services.mail.own_addresses import workspace_addresses
 from mailcrm.services.mail.views import AddressView, LinkView, MessageView
-from mailcrm.services.rows import pick, scalar
 
 RECENT = 12  # most may be of the conversation itself, which the screen leaves out
 
@@ -31,19 +29,21 @@ def panel(actor: Actor, thread_id: int) -> CrmPanel:
         links = threads.links_of(session, actor, thread, views)
         others = _counterparties(session, thread.user_id, views)
         person_id = _person(links, others)
-        unknown = next((other for other in others if other.person_id is None), None)
+        unknown = next((o for o in others if o.person_id is None and not prefill.is_robot(o.address)), None)
         deal_id = max((link for link in links if link.kind == "deal"), key=lambda link: link.id, default=None)
         deal = cards.deal(session, actor, deal_id.target_id if deal_id else None)
         deal_row = session.get(Deal, deal.id) if deal else None
         own = thread.user_id == actor.user_id
+        known = _organization(session, actor, unknown.address) if unknown else ""
         return CrmPanel(
             person=cards.person(session, actor, person_id),
             unknown=unknown,
             prefill_name=prefill.person_name(unknown.name, unknown.address) if unknown else "",
-            prefill_organization=_organization(session, actor, unknown.address) if unknown else "",
+            prefill_organization=known or (prefill.organization_name(unknown.address) if unknown else ""),
+            known_organization=known,
             deal=deal,
             deal_steps=deals.steps(session, deal_row) if deal_row else (),
-            candidates=_candidates(session, actor, links, others) if own and not deal else (),
+            candidates=_candidates(session, actor, thread_id, others) if own and not deal else (),
             links=links,
             visibility="shared" if any(view.visibility == "shared" for view in views) else "private",
             can_change=own,
@@ -80,24 +80,18 @@ def _person(links: tuple[LinkView, ...], others: list[AddressView]) -> int | Non
     return next(speaking, linked[0] if linked else None)
 
 
-def _candidates(
-    session: Session, actor: Actor, links: tuple[LinkView, ...], others: list[AddressView]
-) -> tuple[DealCard, ...]:
-    persons = {link.target_id for link in links if link.kind == "person"}
+def _candidates(session: Session, actor: Actor, thread_id: int, others: list[AddressView]) -> tuple[DealCard, ...]:
+    """The open deals of the conversation's people (M29), but what was taken off it (M30)."""
+    linked = directory.thread_links(session, (thread_id,))[thread_id]
+    persons = {target.id for target in linked.standing if target.kind == "person"}
     persons |= {other.person_id for other in others if other.person_id is not None}
+    persons -= {target.id for target in linked.unlinked if target.kind == "person"}
     found = match.candidates(persons, directory.of_persons(session, persons))
-    by_id = {card.id: card for card in cards.deals(session, actor, col(Deal.id).in_(found))}
-    return tuple(by_id[deal] for deal in found if deal in by_id)
+    wanted = [deal for deal in found if Target("deal", deal) not in linked.unlinked]
+    by_id = {card.id: card for card in cards.deals(session, actor, col(Deal.id).in_(wanted))}
+    return tuple(by_id[deal] for deal in wanted if deal in by_id)
 
 
 def _organization(session: Session, actor: Actor, address: str) -> str:
-    """The organization that owns the domain, else a guess from the domain's name."""
-    domain = address.rpartition("@")[2].lower()
-    known = (
-        pick(OrganizationRow.name)
-        .join(OrganizationDomain, col(OrganizationDomain.organization_id) == col(OrganizationRow.id))
-        .where(col(OrganizationDomain.domain) == domain, access.visible_crm(actor, OrganizationRow))
-        .order_by(col(OrganizationRow.id))
-        .limit(1)
-    )
-    return scalar(session, known) or prefill.organization_name(address)
+    """The organization that owns the domain or one above it."""
+    return suggest.organizations_of(session, actor, (address,)).get(address, "")

@@ -58,3 +58,8 @@ def test_no_text_breaks_it(header: str, address: str) -> None:
         assert len(guess) <= 200
         assert "\n" not in guess
         assert "\x00" not in guess
+
+
+def test_a_name_that_holds_another_address_is_no_name() -> None:
+    """security.md threat 4."""
+    assert person_name("support@bank.example", "lena.vogt@evil.example") == "Lena Vogt"

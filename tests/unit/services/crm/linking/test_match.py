@@ -14,6 +14,7 @@ from mailcrm.services.crm.linking.match import (
     candidates,
     counterparties,
     decide,
+    named,
 )
 
 MIKA, NOOR = 1, 2
@@ -64,7 +65,7 @@ def test_every_person_with_an_address_is_linked_and_says_by_which() -> None:
 def test_the_only_open_deal_is_linked() -> None:
     """M28."""
     found = decide(["mika@x"], ThreadLinks(), directory({MIKA: (7,)}))
-    assert found[1:] == (Intent(Target("deal", 7), "one_open_deal", "mika@x"),)
+    assert found[1:] == (Intent(Target("deal", 7), "one_open_deal", "mika@x", MIKA),)
 
 
 def test_the_switch_of_the_mailbox_is_for_deals_only() -> None:
@@ -90,6 +91,27 @@ def test_the_thread_keeps_a_deal_or_lead_of_its_own() -> None:
         thread = ThreadLinks(frozenset({P_MIKA, own}))
         for policy in POLICIES:
             assert decide(["mika@x"], thread, directory({MIKA: (7,)}), policy=policy) == ()
+
+
+def test_the_conversations_other_persons_count_too() -> None:
+    """M02: the deal of a conversation is calculated from all its counterparties, whoever wrote the newest message."""
+    both = directory({MIKA: (7,), NOOR: (8,)})
+    thread = ThreadLinks(frozenset({P_NOOR}), addresses={NOOR: "noor@x"})
+    assert targets(decide(["mika@x"], thread, both)) == [P_MIKA], "two persons, two deals: nothing to guess"
+    only_hers = directory({NOOR: (8,)})
+    assert decide(["mika@x"], thread, only_hers)[1:] == (Intent(Target("deal", 8), "one_open_deal", "noor@x", NOOR),)
+    assert decide([], thread, only_hers) == (Intent(Target("deal", 8), "one_open_deal", "noor@x", NOOR),)
+
+
+def test_smart_bcc_comes_after_the_threads_own_and_before_the_rules() -> None:
+    """Issue 4, Deliver 3: own link, Smart Bcc, single open deal, policy."""
+    for own in (Target("deal", 3), Target("lead", 3)):
+        assert named(Target("deal", 9), ThreadLinks(frozenset({own})), "smart_bcc") == ()
+    assert named(Target("deal", 9), ThreadLinks(unlinked=frozenset({Target("deal", 9)})), "smart_bcc") == ()
+    intents = named(Target("deal", 9), ThreadLinks(frozenset({P_MIKA})), "smart_bcc")
+    assert intents == (Intent(Target("deal", 9), "smart_bcc"),)
+    after = ThreadLinks(frozenset({P_MIKA})).with_links(intents)
+    assert decide(["mika@x"], after, directory({MIKA: (7,)})) == (), "the rules find a deal of the thread's own"
 
 
 def test_policies_of_the_mailbox() -> None:
@@ -163,12 +185,14 @@ def test_the_rules_keep_their_promises(
     assert not set(made) & thread.standing, "nothing twice"
     matching = {person for address in found for person in known.persons.get(address, ())}
     assert {one.id for one in made if one.kind == "person"} <= matching, "M27: only by address"
+    of_thread = matching | {one.id for one in thread.standing if one.kind == "person"}
     of_deals = [one for one in made if one.kind != "person"]
     if not link_deals or any(one.kind != "person" for one in thread.standing):
         assert not of_deals, "M28, M29"
     if policy in ("ask", "none"):
         assert len(of_deals) <= 1, "M29: no silent guess"
-    assert all(intent.address in found for intent in intents), "B06: each says by which address"
+    for intent in intents:
+        assert intent.address in found or intent.person in of_thread, "B06: each says by which address or person"
 
     # Applying the result and deciding again adds nothing.
     after = ThreadLinks(thread.standing | set(made), thread.unlinked)

@@ -146,6 +146,58 @@ def test_damage_in_a_pack_is_told_and_mended(db: str, how: str) -> None:
     assert blobs.get(sha) == b"whole" * 1000
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"start": 0},  # another blob's bytes
+        {"start": -1},
+        {"start": 2**62},
+        {"length": -1},
+        {"length": 0},
+        {"length": 2**62},  # of other blobs, to the end: the stream ends before, and is right
+        {"length": 3},
+        {"pack": "../../etc/passwd"},
+        {"pack": ".."},
+        {"pack": "../x.pack"},
+        {"pack": "0.pack"},
+    ],
+    ids=str,
+)
+def test_a_row_that_names_a_wrong_place_hands_out_nothing_wrong(db: str, place: dict[str, object]) -> None:
+    """Offsets that were tampered with: the right bytes or BlobLost, and then they are stored again (S: blobs)."""
+    shas = pack(b"a secret of somebody else" * 50, b"mine" * 400, b"and a third" * 30)
+    with transaction() as session:
+        row = session.get_one(Blob, shas[1])
+        for column, value in place.items():
+            setattr(row, column, value)
+        session.add(row)
+    try:
+        assert blobs.get(shas[1]) == b"mine" * 400
+        assert place == {"length": 2**62}
+    except blobs.BlobLost:
+        with transaction() as session:
+            blobs.drop_damaged(session, shas[1])
+        pack(b"mine" * 400)
+        assert blobs.get(shas[1]) == b"mine" * 400
+    assert blobs.get(shas[0]) == b"a secret of somebody else" * 50
+
+
+def test_a_sweep_moves_no_wrong_bytes_from_a_wrong_place(db: str) -> None:
+    """Rewriting a pack copies what rows name: a tampered row stays lost, and the others are whole."""
+    kept, lost, dead = os.urandom(500), os.urandom(500), os.urandom(9000)
+    shas = pack(kept, lost, dead)
+    _refer(shas[:2])
+    with transaction() as session:
+        row = session.get_one(Blob, shas[1])
+        row.start, row.length = 5, 2**62
+        session.add(row)
+    forget(*shas)
+    sweep()
+    assert blobs.get(shas[0]) == kept
+    with pytest.raises(blobs.BlobLost):
+        blobs.get(shas[1])
+
+
 def test_what_the_store_has_is_not_stored_twice(db: str) -> None:
     """Decision 11: the same bytes in two mailboxes are kept once, whichever way they came."""
     (sha,) = pack(b"everybody has this")

@@ -12,7 +12,7 @@ import hashlib
 import imaplib
 import os
 import random
-import select as selecting
+import selectors
 import signal
 import subprocess
 import sys
@@ -69,7 +69,9 @@ class _Nursery:
         assert self._process.stdout is not None
         self._process.stdin.write("go\n")
         pid = int(self._line())
-        through = bool(selecting.select([self._process.stdout], [], [], delay)[0])
+        with selectors.DefaultSelector() as waiting:  # select() can't count beyond 1,024 open files
+            waiting.register(self._process.stdout, selectors.EVENT_READ)
+            through = bool(waiting.select(delay))
         if not through:
             os.kill(pid, signal.SIGKILL)
         said = self._line()

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
-from mailcrm.models import Mailbox, Notification
+from mailcrm.models import Folder, Mailbox, Notification
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail.imap import uidset
@@ -242,6 +242,35 @@ def test_a_budget_ends_the_pass_and_asks_to_go_on(box: Box) -> None:
     box.ledger()
     assert box.sync().complete
     assert row(box).sync_requested_at is None
+
+
+def test_a_budget_also_ends_the_looking_and_every_folder_has_its_turn(box: Box) -> None:
+    """Each pass is stopped once it has listed one folder more; it neither praises nor forgets what it did not see."""
+    for n in range(6):
+        box.deliver(raw(n), f"Folder {n}")
+
+    def listed() -> int:
+        with reading() as session:
+            opened = select(Folder).where(Folder.mailbox_id == box.mailbox_id, col(Folder.uidvalidity).is_not(None))
+            return len(session.exec(opened).all())
+
+    cut = 0
+    while True:
+        before = listed()
+        report = engine.sync_mailbox(box.mailbox_id, should_stop=lambda before=before: listed() > before)
+        if not report.cut:
+            break
+        cut += 1
+        assert not report.complete
+        assert row(box).sync_requested_at is not None, "nobody asked for the rest"
+        with reading() as session:
+            for folder in session.exec(select(Folder).where(Folder.mailbox_id == box.mailbox_id)):
+                assert folder.name not in report.unseen or folder.last_success_at is None
+        assert cut < 20
+    assert cut >= 6
+    assert report.complete
+    assert len(box.messages()) == 6
+    box.ledger()
 
 
 def test_a_folder_with_a_lasting_error_is_not_asked_for_again_and_again(db: str, dovecot: DovecotServer) -> None:

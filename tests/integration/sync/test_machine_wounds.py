@@ -120,3 +120,51 @@ def test_a_comparison_moves_the_cursor_behind_what_it_found(store: Store) -> Non
     does(world, ("empty", 0))  # too many vanish to be believed without a second connection
     world.sync(acts=[("UID SEARCH", ("deliver", 0, 1, 7, 2, True))], cut=("UID SEARCH", 138))
     world.settle()
+
+
+@pytest.mark.parametrize("contacts", [False, True])
+def test_moving_a_message_that_is_older_than_the_history_does_not_lose_it(store: Store, contacts: bool) -> None:
+    """Settled question 7, "going less far deletes nothing": in its new folder it was passed over, and marked gone."""
+    world = World(store, new_account(Quirks(), 3, high=False))
+    does(world, ("deliver", 2, 0, 0, 0, True))
+    world.sync()
+    world.change(history_days=30, contacts_only=contacts)
+    world.sync()
+    does(world, ("move", 2, 0, 0))
+    world.settle()
+    assert gone(world) == [False]
+    assert len(world.account.boxes["INBOX"].mails) == 1
+
+
+def test_mail_of_a_deleted_folder_whose_name_another_takes_is_marked_gone(store: Store) -> None:
+    """Its row went with the rename, and its mail with no word: it said "here" for ever."""
+    offers = frozenset({"CONDSTORE", "ENABLE", "LIST-STATUS", "LIST-EXTENDED", "OBJECTID"})
+    world = World(store, new_account(Quirks(offers), 2, high=False))
+    does(world, ("deliver", 2, 0, 0, 0, False))
+    world.sync()
+    does(world, ("delete", 1), ("rename", 0, 0))
+    world.settle()
+    assert gone(world) == [True]
+
+
+def test_a_message_that_came_in_the_place_of_another_is_found_by_the_flags_that_are_missing(store: Store) -> None:
+    """The new one was left out of one SEARCH, and the counts agreed for ever after: one lost, one stored too many."""
+    world = World(store, new_account(Quirks(), 0, high=False))
+    does(world, ("deliver", 0, 0, 0, 1, False))
+    world.sync()
+    does(world, ("expunge", 0, 0), ("deliver", 0, 1, 0, 0, False))
+    world.account.lies.append(("search_omits", 0))
+    world.sync()
+    world.settle()
+    assert gone(world) == [True, False]
+
+
+def test_a_message_that_could_not_be_read_stays_in_quarantine_when_less_history_is_wanted(store: Store) -> None:
+    """B02, settled question 7: narrowing the history takes nothing away, neither stored mail nor what has a reason."""
+    world = World(store, new_account(Quirks(), 0, high=False))
+    does(world, ("deliver", 0, 11, 0, 0, True))
+    world.sync()
+    assert world.store.rows("SELECT count(*) FROM quarantine") == [(1,)]
+    world.change(history_days=30, contacts_only=False)
+    world.settle()
+    assert world.store.rows("SELECT count(*) FROM quarantine") == [(1,)]

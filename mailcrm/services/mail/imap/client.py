@@ -28,14 +28,14 @@ from typing import Any, Self
 
 from imapclient.imap_utf7 import encode as encode_utf7
 
-from mailcrm.errors import MailcrmError, TransientError
-from mailcrm.services.mail.imap import answers, commands, names, parts, uidset
+from mailcrm.errors import MailcrmError, NeedsReconnect, PermanentError, TransientError
+from mailcrm.services.mail.imap import answers, commands, names, parts, sasl, uidset
 from mailcrm.services.mail.imap.failures import translated
 from mailcrm.services.mail.imap.folders import RemoteFolder, with_roles
 from mailcrm.services.mail.imap.structure import Section
 from mailcrm.services.mail.imap.values import Changes, FolderStatus, RemoteMessage, RemoteMeta, State, Unfetchable
 from mailcrm.services.mail.imap.wire import Limits, Wire, quoted, refuse_control
-from mailcrm.services.mail.providers.values import ServerSpec
+from mailcrm.services.mail.providers.values import AccessToken, Secret, ServerSpec, secret_text
 
 META_BATCH = 1000  # messages in one metadata fetch (sync.md A1: every request is bounded)
 STATE_BATCH = 10_000  # messages in one fetch of flags: some 60 bytes each
@@ -62,10 +62,13 @@ def _utc(value: Any) -> datetime | None:
 class ImapConnection:
     """A signed-in connection; use it as a context manager."""
 
-    def __init__(self, wire: Wire, spec: ServerSpec) -> None:
+    def __init__(self, wire: Wire, spec: ServerSpec, *, with_token: bool = False) -> None:
         self._wire = wire
         self._spec = spec
+        self._with_token = with_token
         self._alive = True
+        #: The folder that is open, by name and UIDVALIDITY; None when that is not sure. A new listing makes it unsure.
+        self.opened: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +104,8 @@ class ImapConnection:
             with translated(self._spec, folder=folder):
                 yield
         except MailcrmError as exc:
+            if self._with_token and exc.code == "imap.wrong_password":  # Microsoft tells with the first command
+                raise NeedsReconnect("oauth.token_refused", host=self._spec.host) from exc
             # A NO or BAD leaves the connection as it was; a BYE, an EOF or an answer out of step is its end.
             if isinstance(exc.__cause__, (imaplib.IMAP4.abort, OSError, EOFError)) or exc.code == "server.protocol":
                 self._alive = False
@@ -116,19 +121,24 @@ class ImapConnection:
         """List every folder with its role, in the server's order."""
         return self.survey(counts=False)[0]
 
-    def survey(self, *, counts: bool = True) -> tuple[list[RemoteFolder], bool]:
+    def survey(self, *, counts: bool = True, just_opened: bool = False) -> tuple[list[RemoteFolder], bool]:
         """List every folder, with its counts where the server tells them in the same answer (LIST-STATUS).
 
-        The second value is False when a line could not be read: nothing may be taken for missing then.
+        The second value is False when a line could not be read: nothing may be taken for missing then. The folder
+        that is open counts as open afterwards only when it was `just_opened`, and the listing gives its UIDVALIDITY.
         """
+        before, self.opened = self.opened, None  # whose name it was may be another's now
         with self._call():
             found = commands.survey(self._wire, counts=counts)
             utf8 = "UTF8=ACCEPT" in self._wire.enabled
             named = [(f.attributes, f.delimiter, names.bounded(names.decode(f.raw, utf8=utf8))) for f in found.folders]
             statuses = [found.statuses.get(f.raw) for f in found.folders]
-            return [
+            listed = [
                 replace(folder, status=status) for folder, status in zip(with_roles(named), statuses, strict=True)
-            ], found.whole
+            ]
+            told = {(folder.name, folder.status.uidvalidity) for folder in listed if folder.status is not None}
+            self.opened = before if just_opened and before in told else None
+            return listed, found.whole
 
     def examine(self, name: str) -> FolderStatus:
         """Open a folder read-only; the calls below are about it from now on.
@@ -143,9 +153,12 @@ class ImapConnection:
         `known` is (uidvalidity, highestmodseq, highest known UID). The changes are None where the server has no
         QRESYNC. They are the server's word: what vanished is to be judged against its own count.
         """
+        self.opened = None
         with self._call(folder=name):
             refuse_control("folder", name)
-            return commands.examine(self._wire, name, resync=known)
+            found = commands.examine(self._wire, name, resync=known)
+        self.opened = name, found[0].uidvalidity
+        return found
 
     def status(self, folder: str) -> FolderStatus:
         """Ask for a folder's counts without opening it (STATUS)."""
@@ -310,7 +323,7 @@ class ImapConnection:
 
 def connect(
     spec: ServerSpec,
-    password: str,
+    password: Secret,
     *,
     allow_private: bool = False,
     limits: Limits | None = None,
@@ -321,10 +334,11 @@ def connect(
 
     `context` replaces the shared TLS context (tests bring their own issuer), `opener` the way to a connected socket.
     Raises TransientError (name, TCP,
-    time-out, throttling), PermanentError (certificate, security setting), NeedsReconnect (credentials).
+    time-out, throttling), PermanentError (certificate, security setting), NeedsReconnect (credentials;
+    `oauth.token_refused` for a token).
     """
     refuse_control("user name", spec.username)
-    refuse_control("password", password)
+    refuse_control("password", secret_text(password))
     refuse_control("host", spec.host)
     limits = limits or Limits()
     wire = Wire(spec, allow_private=allow_private, limits=limits, context=context, opener=opener)
@@ -332,14 +346,18 @@ def connect(
         with wire.deadline(limits.sign_in):
             with translated(spec):
                 wire.greet()
-            with translated(spec, signing_in=True):
-                _sign_in(wire, spec.username, password)
+            if isinstance(password, AccessToken):
+                with translated(spec, signing_in=True, with_token=True):
+                    _sign_in_with_token(wire, spec, password)
+            else:
+                with translated(spec, signing_in=True):
+                    _sign_in(wire, spec.username, password)
             with translated(spec):
                 commands.settle_capabilities(wire)  # they differ after sign-in on iCloud and others (A9 #17)
     except BaseException:
         wire.hang_up()
         raise
-    return ImapConnection(wire, spec)
+    return ImapConnection(wire, spec, with_token=isinstance(password, AccessToken))
 
 
 def _sign_in(wire: Wire, username: str, password: str) -> None:
@@ -350,6 +368,30 @@ def _sign_in(wire: Wire, username: str, password: str) -> None:
         wire.login(username, password)
     else:
         wire.plain_login(username, password)
+    wire._imap.untagged_responses.pop("OK", None)
+
+
+def _sign_in_with_token(wire: Wire, spec: ServerSpec, token: AccessToken) -> None:
+    """AUTHENTICATE with the mechanism that is offered; in one round trip where the server has SASL-IR (RFC 4959)."""
+    # STARTTLS forgot what was said in clear (starttls); over TLS from the start the greeting's own list is believed.
+    greeted = wire._imap.capabilities if spec.security == "ssl" else ()
+    offered = {str(each).upper() for each in greeted}
+    if not any(each.startswith("AUTH=") for each in offered):
+        offered = {each.decode("ascii", "replace").upper() for each in wire.capabilities()}
+    mechanism = sasl.choose(offered)
+    if mechanism is None:
+        raise PermanentError("oauth.no_mechanism", host=spec.host)
+    wire._cached_capabilities = None
+    wire._imap.untagged_responses.pop("CAPABILITY", None)
+    exchange = sasl.Exchange(mechanism, spec.username, token.value, spec.host, spec.port)
+    try:
+        wire.authenticate(mechanism, exchange, at_once="SASL-IR" in offered)
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error as exc:
+        if exchange.is_about_token:
+            raise NeedsReconnect("oauth.token_refused", host=spec.host) from exc
+        raise
     wire._imap.untagged_responses.pop("OK", None)
 
 

@@ -25,8 +25,10 @@ from mailcrm.services.mail.imap import answers, listing, names
 from mailcrm.services.mail.imap.listing import ListedFolder
 from mailcrm.services.mail.imap.values import Changes, FolderStatus, State
 from mailcrm.services.mail.imap.wire import Wire
+from mailcrm.services.mail.providers import table
 
 _ASK_AGAIN = ("mail.me.com",)  # iCloud's proxy rewrites what the sign-in answer says of capabilities (providers.md §3)
+_COREMAIL = b"X-CM-EXT-1"  # NetEase's software, also under other names
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,25 @@ def settle_capabilities(wire: Wire) -> None:
     if wire._spec.host.endswith(_ASK_AGAIN):
         wire._imap.untagged_responses.pop("CAPABILITY", None)
     offered = wire.capabilities()
+    known = table.bears(wire._spec.host)
+    if (known is not None and known.send_id) or _COREMAIL in offered:
+        tell_who(wire)
     if b"ENABLE" in offered and (b"UTF8=ACCEPT" in offered or b"UTF8=ONLY" in offered):
         enable(wire, "UTF8=ACCEPT", *(("QRESYNC",) if b"QRESYNC" in offered else ()))
+
+
+def tell_who(wire: Wire) -> None:
+    """Say which program this is (ID, RFC 2971): NetEase opens no folder before, "Unsafe Login" (providers.md §3).
+
+    Only where the table or the server asks for it: others need not know. A refusal changes nothing.
+    """
+    try:
+        wire._imap._simple_command("ID", '("name" "mailcrm" "vendor" "mailcrm")')
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error:
+        pass
+    wire._imap.untagged_responses.pop("ID", None)
 
 
 def enable(wire: Wire, *extensions: str) -> None:

@@ -1,7 +1,7 @@
 """Translates what an IMAP server, or the library reading it, did wrong into mailcrm's errors (sync.md A4).
 
-The only place that reads servers' prose. What it can't classify becomes transient: trying again later is the one
-answer that loses nothing.
+What a refusal's words mean is a table, `providers/refusals.py`. What can't be classified becomes transient: trying again
+later is the one answer that loses nothing.
 """
 
 # IMAPClient has no types of its own; what leaves this module is annotated.
@@ -18,52 +18,14 @@ from contextlib import contextmanager
 from imapclient import exceptions
 
 from mailcrm.errors import MailcrmError, NeedsReconnect, PermanentError, TransientError
-from mailcrm.services.mail.providers import failures
+from mailcrm.services.mail.providers import failures, refusals
 from mailcrm.services.mail.providers.values import ServerSpec
 
-# sync.md A4; lower case. Providers' texts: Gmail, iCloud, QQ and Netease ask for app passwords in their own words.
-_APP_PASSWORD = (
-    "application-specific password",
-    "app password",
-    "please using authorized code",
-    "authorized code is incorrect",
-    "weixin token",
-    "web browser",
-)
-_DISABLED = (
-    "imap is disabled",
-    "imap access is disabled",
-    "imap service is disabled",
-    "imap access disabled",
-    "not enabled for imap",
-    "unsafe login",
-    "logindisabled",
-    "[contactadmin]",
-)
-_THROTTLE = (
-    "too many",
-    "[limit]",
-    "[overquota]",
-    "throttled",
-    "rate limit",
-    "try again later",
-    "[inuse]",
-    "session expired",  # Gmail's BYE after its daily download limit (providers.md)
-)
-_OUTAGE = (
-    "[unavailable]",
-    "[serverbug]",
-    "temporary",
-    "temporarily",
-    "internal error",
-    "server busy",
-    "service unavailable",
-    "shutting down",
-)
-_NOT_CONNECTED = "authenticated but not connected"  # Microsoft, at the first command after a sign-in that failed
 _MISSING = ("[nonexistent]", "doesn't exist", "does not exist", "unknown mailbox", "no such mailbox", "[noperm]")
 _BACKOFF = re.compile(r"backoff time:?\s*(\d{1,12})", re.IGNORECASE)  # Microsoft, in milliseconds
 _MAX_BACKOFF_S = 15 * 60.0
+
+_OURS = ("literal of", "answer too long", "answer with too many lines", "got more than")  # wire.py's, imaplib's
 
 _SHOWN = 120  # characters of a server's answer that a person sees
 
@@ -78,23 +40,22 @@ def _said(text: str, phrases: tuple[str, ...]) -> bool:
     return any(phrase in text for phrase in phrases)
 
 
-def of_answer(exc: BaseException, spec: ServerSpec, *, signing_in: bool, folder: str | None = None) -> MailcrmError:
+def of_answer(
+    exc: BaseException, spec: ServerSpec, *, signing_in: bool, with_token: bool = False, folder: str | None = None
+) -> MailcrmError:
     """Return the error that a NO, BAD or BYE means."""
     text = str(exc).lower()
     if hint := _BACKOFF.search(text):
         return TransientError("imap.throttled", host=spec.host, retry_after=min(int(hint[1]) / 1000, _MAX_BACKOFF_S))
-    if _said(text, _THROTTLE):
+    meaning = refusals.of_sign_in(text) if signing_in else refusals.of_command(text)
+    if meaning == "throttled":
         return TransientError("imap.throttled", host=spec.host)
-    if _said(text, _OUTAGE):
+    if meaning == "outage":
         return TransientError("imap.unavailable", host=spec.host, answer=shown(exc))
-    if signing_in:
-        if _said(text, _APP_PASSWORD):
-            return NeedsReconnect("imap.app_password", host=spec.host)
-        if _said(text, _DISABLED):
-            return PermanentError("imap.disabled", host=spec.host)
-        return NeedsReconnect("imap.wrong_password", host=spec.host)
-    if _NOT_CONNECTED in text:
-        return NeedsReconnect("imap.wrong_password", host=spec.host)
+    if with_token and meaning not in refusals.SURE:
+        return NeedsReconnect("oauth.token_refused", host=spec.host)
+    if meaning is not None:
+        return NeedsReconnect(refusals.code("imap", meaning), host=spec.host)
     if folder is not None and _said(text, _MISSING):
         return PermanentError("imap.folder_missing", folder=folder)
     return TransientError("imap.refused", host=spec.host, answer=shown(exc))
@@ -106,12 +67,16 @@ def _of_abort(exc: imaplib.IMAP4.abort, spec: ServerSpec) -> MailcrmError:
     if "unexpected response" in text or "unterminated line" in text:
         return TransientError("server.protocol", host=spec.host, port=spec.port)
     if "eof" not in text and "socket error" not in text:
-        return of_answer(exc, spec, signing_in=False)
+        found = of_answer(exc, spec, signing_in=False)
+        if found.code != "imap.refused" or _said(text, _OURS):
+            return found  # else a BYE with a reason that nobody knows
     return TransientError("server.lost", host=spec.host)
 
 
 @contextmanager
-def translated(spec: ServerSpec, *, signing_in: bool = False, folder: str | None = None) -> Generator[None]:
+def translated(
+    spec: ServerSpec, *, signing_in: bool = False, with_token: bool = False, folder: str | None = None
+) -> Generator[None]:
     """Turn every failure of the block into one of mailcrm's errors, `raise … from`."""
     try:
         yield
@@ -129,7 +94,7 @@ def translated(spec: ServerSpec, *, signing_in: bool = False, folder: str | None
         broken = exc.__context__ if isinstance(exc, exceptions.LoginError) else exc
         if isinstance(broken, imaplib.IMAP4.abort):
             raise _of_abort(broken, spec) from broken
-        raise of_answer(exc, spec, signing_in=signing_in, folder=folder) from exc
+        raise of_answer(exc, spec, signing_in=signing_in, with_token=with_token, folder=folder) from exc
     except (RecursionError, IndexError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as exc:
         # What IMAPClient raises on malformed answers (F13)
         raise TransientError("server.protocol", host=spec.host, port=spec.port) from exc

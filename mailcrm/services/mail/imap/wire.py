@@ -14,6 +14,7 @@ Uses private names of IMAPClient and imaplib: `requirements.txt` pins them and `
 
 from __future__ import annotations
 
+import base64
 import imaplib
 import re
 import socket
@@ -33,7 +34,7 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.response_parser import parse_fetch_response
 
 from mailcrm.errors import TransientError, UserError
-from mailcrm.services.mail.imap import answers, names, uidset, watchdog
+from mailcrm.services.mail.imap import answers, names, sasl, uidset, watchdog
 from mailcrm.services.mail.providers import hosts
 from mailcrm.services.mail.providers.tls import shared_context
 from mailcrm.services.mail.providers.values import ServerSpec
@@ -222,7 +223,7 @@ class Wire(imapclient.IMAPClient):
         self._spec = spec
         self._allow_private = allow_private
         self._limits = limits
-        self._context = context or shared_context()
+        self._context = context or (shared_context() if spec.security != "none" else None)
         self._opener = opener or self._dial
         self._hung_up = False
         self._following = ""  # what was asked for ahead
@@ -268,6 +269,7 @@ class Wire(imapclient.IMAPClient):
         self._keep(sock)
         if self.ssl:
             # The handshake must not wait for the wrapping: hang_up needs the socket to interrupt it.
+            assert self._context is not None
             wrapped = self._context.wrap_socket(sock, server_hostname=self._spec.host, do_handshake_on_connect=False)
             self._keep(wrapped)
             wrapped.do_handshake()
@@ -286,6 +288,19 @@ class Wire(imapclient.IMAPClient):
         self._imap.widen()  # STARTTLS made a new file
         self._cached_capabilities = None
         return answer
+
+    def authenticate(self, mechanism: str, exchange: sasl.Exchange, *, at_once: bool) -> None:
+        """AUTHENTICATE (RFC 3501 §6.2.2), the first line with the command where `at_once` (SASL-IR)."""
+        imap: Any = self._imap
+        first = [base64.b64encode(exchange.begun().encode()).decode()] if at_once else []
+        imap.literal = imaplib._Authenticator(exchange.answer).process  # type: ignore[attr-defined]
+        try:
+            typ, said = imap._simple_command("AUTHENTICATE", mechanism, *first)
+        finally:
+            imap.literal = None
+        if typ != "OK":
+            raise imap.error(str(said[-1], "utf-8", "replace") if said and said[-1] else "refused")
+        imap.state = "AUTH"
 
     def raw_name(self, name: str) -> bytes:
         """Return the bytes that this server knows a folder by."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, or_, update
+from sqlalchemy import Integer, bindparam, delete, func, or_, union_all, update
 from sqlmodel import Session, col, select
 
 from mailcrm import __version__
@@ -26,7 +26,7 @@ from mailcrm.models import (
     SkippedUid,
 )
 from mailcrm.models.base import utcnow
-from mailcrm.services.mail import store
+from mailcrm.services.mail import junk, store
 from mailcrm.services.mail.parse.values import ParsedMessage
 from mailcrm.services.mail.sync import homes, states
 from mailcrm.services.mail.sync.cursor import MAX_UID, Cursor, Server
@@ -43,12 +43,21 @@ from mailcrm.services.mail.sync.values import (
     spell,
     spell_labels,
 )
-from mailcrm.services.rows import chunks, pick, rows, run, table_of
+from mailcrm.services.rows import chunks, insert_many, is_one_of, pick, rows, run, table_of
 
 DOUBT_EMPTY = "sync.doubt_empty"
 FEW = 5_000  # UIDs that are looked up one by one rather than by reading all of a folder's
 
 _TABLES = (MessageLocation, PendingUid, SkippedUid, Quarantined)
+_OF_FOLDER = bindparam("folder", type_=Integer)
+#: Asked for every folder that is looked at closely: made once, and one statement for the four tables.
+_COUNTS = pick(*(
+    pick(func.count()).select_from(table).where(col(table.folder_id) == _OF_FOLDER).scalar_subquery()
+    for table in _TABLES
+))  # fmt: skip
+_UIDS_FROM = union_all(*(
+    pick(table.uid).where(col(table.folder_id) == _OF_FOLDER, col(table.uid) >= bindparam("low", type_=Integer)) for table in _TABLES
+))  # fmt: skip
 
 
 def load_cursor(session: Session, folder: Folder, *, trusting: bool = False) -> Cursor:
@@ -60,10 +69,7 @@ def load_cursor(session: Session, folder: Folder, *, trusting: bool = False) -> 
     if trusting and not folder.error_code:
         known = folder.server_count
     else:
-        known = sum(
-            session.exec(select(func.count()).select_from(table).where(table.folder_id == folder.id)).one()
-            for table in _TABLES
-        )
+        known = sum(rows(session, _COUNTS, {"folder": folder.id})[0])
     return Cursor(
         uidvalidity=folder.uidvalidity,
         uidnext=folder.uidnext,
@@ -114,9 +120,7 @@ def save_listing(session: Session, folder: Folder, hi: int, uids: Sequence[int])
     """Make new UIDs pending and move the cursor past `hi`, in one."""
     # Known, and counted, before any listing saw them: by a move of ours (writeback/settle.py), by `save_head`.
     low = min(uids, default=MAX_UID)
-    known: set[int] = set()
-    for table in _TABLES:
-        known.update(session.exec(select(table.uid).where(table.folder_id == folder.id, table.uid >= low)))
+    known = {row.uid for row in rows(session, _UIDS_FROM, {"folder": folder.id, "low": low})}
     new = [uid for uid in uids if uid not in known]
     _add_pending(session, folder, new)
     folder.uidnext = max(folder.uidnext, (max(uids, default=0) if hi == MAX_UID else hi) + 1)
@@ -126,8 +130,7 @@ def save_listing(session: Session, folder: Folder, hi: int, uids: Sequence[int])
 
 def _add_pending(session: Session, folder: Folder, uids: Iterable[int]) -> None:
     values = [{"folder_id": folder.id, "uid": uid, "tries": 0} for uid in sorted(set(uids))]
-    if values:
-        session.connection().execute(table_of(PendingUid).insert(), values)
+    insert_many(session, PendingUid, values)
 
 
 def save_comparison(session: Session, folder: Folder, found: Believe, exists: int) -> int:
@@ -228,7 +231,9 @@ def save_batch(session: Session, owner: store.Owner, folder: Folder, outcomes: S
         for part in chunks([outcome.uid for outcome in outcomes])
         for row in rows(
             session,
-            select(PendingUid.uid).where(PendingUid.folder_id == folder.id, col(PendingUid.uid).in_(part)),
+            select(PendingUid.uid).where(
+                PendingUid.folder_id == folder.id, is_one_of(session, col(PendingUid.uid), part)
+            ),
         )
     }
     todo = {outcome.uid: outcome for outcome in outcomes if outcome.uid in pending}
@@ -236,31 +241,32 @@ def save_batch(session: Session, owner: store.Owner, folder: Folder, outcomes: S
     found = [outcome for outcome in todo.values() if isinstance(outcome, Found)]
     before = store.find(session, owner.mailbox_id, [outcome.sha for outcome in stored])
     own = _sent_by_us(session, owner, folder, stored)
-    ids = store.store(session, owner, [_incoming(owner, folder, o) for o in stored if o.uid not in own])
+    ids = store.store(session, owner, [_incoming(owner, folder, o) for o in stored if o.uid not in own], known=before)
     places = {outcome.uid: own.get(outcome.uid) or ids[outcome.sha] for outcome in stored}
     places |= {outcome.uid: outcome.message_id for outcome in found}
     located = [*stored, *found]
-    if located:
-        session.connection().execute(
-            table_of(MessageLocation).insert(),
-            [
-                {
-                    "folder_id": folder.id,
-                    "uid": outcome.uid,
-                    "message_id": places[outcome.uid],
-                    "seen": "\\Seen" in outcome.flags,
-                    "flags": spell(outcome.flags),
-                    "labels": spell_labels(outcome.labels),
-                }
-                for outcome in located
-            ],
-        )
+    insert_many(
+        session,
+        MessageLocation,
+        [
+            {
+                "folder_id": folder.id,
+                "uid": outcome.uid,
+                "message_id": places[outcome.uid],
+                "seen": "\\Seen" in outcome.flags,
+                "flags": spell(outcome.flags),
+                "labels": spell_labels(outcome.labels),
+            }
+            for outcome in located
+        ],
+    )
     again = [o for o in stored if o.sha in before or o.uid in own]
     homes.find_again(session, folder, {places[o.uid] for o in (*again, *found)})
     _name(session, {places[o.uid]: o.remote_id for o in again if o.remote_id})
     _save_others(session, folder, list(todo.values()))
     for part in chunks(sorted(todo)):
-        run(session, delete(PendingUid).where(col(PendingUid.folder_id) == folder.id, col(PendingUid.uid).in_(part)))
+        gone = is_one_of(session, col(PendingUid.uid), part)
+        run(session, delete(PendingUid).where(col(PendingUid.folder_id) == folder.id, gone))
     folder.server_count -= sum(isinstance(outcome, Gone) for outcome in todo.values())
     session.add(folder)
     return len({o.sha for o in stored if o.uid not in own} - set(before))
@@ -305,6 +311,7 @@ def _incoming(owner: store.Owner, folder: Folder, outcome: Stored) -> store.Inco
         direction="out" if outgoing else "in",
         read=outgoing or "\\Seen" in outcome.flags,
         archived=folder.role == "archive" or (folder.role == "all" and not outgoing and _is_filed(outcome.labels)),
+        junk=folder.role == junk.ROLE,
         remote_id=outcome.remote_id,
         place=outcome.place,
         words=outcome.words,

@@ -19,13 +19,17 @@ from mailcrm.errors import TransientError
 from mailcrm.models import ContactRequest, Folder, Mailbox, Message, Person, PersonAddress, SkippedUid
 from mailcrm.services.db import reading
 from mailcrm.services.mail import scope
+from mailcrm.services.mail.ews.client import EwsConnection
+from mailcrm.services.mail.imap import fields
 from mailcrm.services.mail.imap.client import ImapConnection, RemoteMeta
-from mailcrm.services.mail.imap.fields import can_search, fetch_fields, search_address
+from mailcrm.services.mail.imap.fields import can_search
 from mailcrm.services.mail.own_addresses import workspace_addresses
 from mailcrm.services.mail.parse.addresses import parse_addresses
 from mailcrm.services.mail.parse.headers import header_fields, message_id
 from mailcrm.services.mail.parse.values import UnparsableMessage
+from mailcrm.services.mail.remote import MailConnection
 from mailcrm.services.mail.sync.apply import Outcome, Skipped
+from mailcrm.services.mail.sync.cursor import MAX_UID
 from mailcrm.services.rows import chunks, pick, rows, run
 
 COUNTING = ("from", "reply-to", "to", "cc", "bcc")  # product.md: Sender is not among the counterparties
@@ -61,7 +65,7 @@ def read_fields(raw: bytes) -> Correspondents | None:
     return Correspondents(frozenset(found), message_id(ids[0]) if ids else None)
 
 
-def sift(connection: ImapConnection, mailbox_id: int, meta: dict[int, RemoteMeta]) -> list[Outcome]:
+def sift(connection: MailConnection, mailbox_id: int, meta: dict[int, RemoteMeta]) -> list[Outcome]:
     """Leave in `meta` only the messages of the opened folder that are wanted; return what is skipped."""
     if not meta:
         return []
@@ -92,7 +96,7 @@ def known_addresses(session: Session, addresses: Iterable[str]) -> frozenset[str
 
 
 def answer_requests(
-    connection: ImapConnection, mailbox_id: int, folders: Sequence[tuple[int, str]], writing: Writing
+    connection: MailConnection, mailbox_id: int, folders: Sequence[tuple[int, str]], writing: Writing
 ) -> None:
     """Look for the earlier mail of people who became known; what may be theirs is pending then.
 
@@ -118,7 +122,7 @@ def answer_requests(
 
 
 def _look_in(
-    connection: ImapConnection, folder_id: int, name: str, addresses: Sequence[str] | None, writing: Writing
+    connection: MailConnection, folder_id: int, name: str, addresses: Sequence[str] | None, writing: Writing
 ) -> None:
     with reading() as session:
         uidvalidity = session.get_one(Folder, folder_id).uidvalidity
@@ -152,3 +156,19 @@ def _stored(session: Session, mailbox_id: int, ids: Iterable[str]) -> frozenset[
         )
         found.update(row[0] for row in rows(session, statement))
     return frozenset(found)
+
+
+def fetch_fields(connection: MailConnection, uids: Iterable[int], names: Sequence[str]) -> dict[int, bytes]:
+    """Fetch these header fields of messages in the opened folder."""
+    if isinstance(connection, EwsConnection):
+        return connection.fetch_fields(uids)
+    assert isinstance(connection, ImapConnection)
+    return fields.fetch_fields(connection, uids, names)
+
+
+def search_address(connection: MailConnection, address: str) -> list[int]:
+    """Return the UIDs in the opened folder that may have this address in a field; the result may hold more."""
+    if isinstance(connection, EwsConnection):
+        return connection.list_uids(1, MAX_UID)  # asks for all fields at the price of a search for each
+    assert isinstance(connection, ImapConnection)
+    return fields.search_address(connection, address)

@@ -19,6 +19,7 @@ from sqlmodel import Session, col, func
 
 from mailcrm.models import (
     Folder,
+    Mailbox,
     Message,
     MessageLocation,
     Outbox,
@@ -28,10 +29,11 @@ from mailcrm.models import (
 )
 from mailcrm.services.db import reading
 from mailcrm.services.mail import blobs
-from mailcrm.services.mail.imap.client import ImapConnection, RemoteMessage, RemoteMeta
+from mailcrm.services.mail.imap.client import RemoteMessage, RemoteMeta
 from mailcrm.services.mail.parse.headers import message_id
 from mailcrm.services.mail.parse.message import parse_message
 from mailcrm.services.mail.parse.values import UnparsableMessage
+from mailcrm.services.mail.remote import MailConnection
 from mailcrm.services.mail.sync import fetch
 from mailcrm.services.mail.sync.cursor import MAX_UID
 from mailcrm.services.mail.sync.plan import windows
@@ -80,7 +82,7 @@ class Differences:
         return not (any(found) or self.gone or self.uidnext is not None)
 
 
-def compare(connection: ImapConnection, folder_id: int, name: str, progress: Progress) -> Differences | None:
+def compare(connection: MailConnection, folder_id: int, name: str, progress: Progress) -> Differences | None:
     """Compare a folder; None when it was never opened (its first sync is to come). Leaves the folder opened.
 
     `progress` is told how many messages were compared since it was told last.
@@ -107,7 +109,7 @@ def compare(connection: ImapConnection, folder_id: int, name: str, progress: Pro
 
 
 def _window(
-    connection: ImapConnection, folder_id: int, uidnext: int, lo: int, hi: int, found: Differences, progress: Progress
+    connection: MailConnection, folder_id: int, uidnext: int, lo: int, hi: int, found: Differences, progress: Progress
 ) -> None:
     with reading() as session:
         stored = {row.uid: row for row in _stored(session, folder_id, lo, hi)}
@@ -134,7 +136,7 @@ def _window(
     progress(sum(uid in others and uid not in stored for uid in listed))
 
 
-def _batch(connection: ImapConnection, batch: Sequence[Stored], found: Differences) -> None:
+def _batch(connection: MailConnection, batch: Sequence[Stored], found: Differences) -> None:
     uids = [row.uid for row in batch]
     meta = connection.fetch_meta(uids)
     ids = connection.fetch_message_ids(uids)
@@ -157,7 +159,7 @@ def _same(row: Stored, meta: RemoteMeta, header: bytes | None) -> bool:
 
 
 def _by_bytes(
-    connection: ImapConnection, doubted: dict[int, Stored], meta: dict[int, RemoteMeta], found: Differences
+    connection: MailConnection, doubted: dict[int, Stored], meta: dict[int, RemoteMeta], found: Differences
 ) -> None:
     """Let the bytes decide: a server may lie about sizes, and spell a Message-ID in its own way."""
     for part in fetch.batches(meta, None):
@@ -182,6 +184,8 @@ def _message_id_of(raw: bytes) -> str | None:
 
 def _stored(session: Session, folder_id: int, lo: int, hi: int) -> Iterator[Stored]:
     ours = exists().where(col(Outbox.message_id) == col(Message.id))
+    # Exchange writes the MIME anew each time it is asked, from what it took apart.
+    written = exists().where(col(Mailbox.id) == col(Message.mailbox_id), col(Mailbox.kind) == "ews")
     statement = (
         pick(
             MessageLocation.uid,
@@ -189,7 +193,7 @@ def _stored(session: Session, folder_id: int, lo: int, hi: int) -> Iterator[Stor
             Message.blob_sha,
             Message.size,
             Message.rfc_message_id,
-            ours.correlate(Message) | col(Message.partial).is_(True),
+            ours.correlate(Message) | written.correlate(Message) | col(Message.partial).is_(True),
         )
         .join(Message, col(Message.id) == col(MessageLocation.message_id))
         .where(

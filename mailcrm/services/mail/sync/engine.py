@@ -4,76 +4,46 @@
                         └──────────── again every `RELOOK` slices: new mail first ───────────────────────┘
 
 What is to do is read from rows each time; a pass may die at any point and the next one goes on. Transactions never
-span the network: fetch, then store. A thread stores one batch while the next is fetched. Every transaction renews the
-lease, which fences out a pass that lost it.
+span the network: `slices.py` fetches, `storing.py` stores meanwhile. Every transaction renews the lease, which fences
+out a pass that lost it.
 Does not decide (plan.py), does not parse (fetch.py), does not sleep or loop for ever (services/jobs).
 """
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from contextlib import AbstractContextManager
 
 import structlog
-from sqlalchemy import update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, func, select
 
-from mailcrm.config import config
 from mailcrm.errors import MailcrmError, NotFound, TransientError
-from mailcrm.models import Folder, Mailbox, MessageLocation, PendingUid
+from mailcrm.models import Folder, Mailbox, PendingUid
 from mailcrm.models.base import utcnow
-from mailcrm.services import live
-from mailcrm.services.db import reading, transaction
-from mailcrm.services.jobs import queue
-from mailcrm.services.mail import blobs, quarantine, store
-from mailcrm.services.mail.imap.client import FolderStatus, ImapConnection, RemoteMeta, connect
+from mailcrm.services.db import is_disk_full, reading
+from mailcrm.services.mail import quarantine
+from mailcrm.services.mail.imap.client import FolderStatus
 from mailcrm.services.mail.imap.wire import Limits
-from mailcrm.services.mail.mailboxes import Credentials, credentials
-from mailcrm.services.mail.packs import Packer
-from mailcrm.services.mail.sync import (
-    apply,
-    contacts,
-    fetch,
-    homes,
-    identify,
-    lease,
-    look,
-    outcome,
-    partial,
-    survey,
-)
+from mailcrm.services.mail.remote import MailConnection
+from mailcrm.services.mail.signing_in import Credentials, credentials, open_mailbox
+from mailcrm.services.mail.sync import contacts, homes, lease, look, outcome, survey
 from mailcrm.services.mail.sync.ledger import ORDER
 from mailcrm.services.mail.sync.outcome import SyncReport
-from mailcrm.services.mail.sync.plan import FIRST, MAX_TRIES
+from mailcrm.services.mail.sync.plan import FIRST
+from mailcrm.services.mail.sync.slices import Place, Slices
+from mailcrm.services.mail.sync.storing import Storer
 from mailcrm.services.mail.writeback import queue as writeback
 from mailcrm.services.mail.writeback.apply import write_back_held
-from mailcrm.services.rows import chunks, run
 
 RELOOK = 5  # slices between two looks at the folders: new mail comes before the backfill goes on
-#: Pending messages taken at once, by how often they were tried: in the end each is alone, and alone to blame.
-SLICES = (1000, 200, 20, 1)
-GIVE_UP_AFTER = len(SLICES) - 1 + MAX_TRIES  # tries, the last `MAX_TRIES` of them alone
 OF_FOLDER = ("imap.folder_missing", "imap.refused", "server.bad_text")  # failures that other folders need not have
 WRITE_EVERY_S = 2.0  # as often as the sweep looks for such work
-MAX_TURNS = 5  # changes of UIDVALIDITY in one pass before the server is taken for broken
 
 log = structlog.get_logger()
 
-Dial = Callable[[Credentials, Limits | None], ImapConnection]
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A folder by what a pass needs of it."""
-
-    id: int
-    name: str
+Dial = Callable[[Credentials, Limits | None], MailConnection]
 
 
 def sync_mailbox(
@@ -111,15 +81,20 @@ def sync_mailbox(
         report.error = error
     except Exception as error:
         log.exception("a sync broke", mailbox_id=mailbox_id)
-        report.error = TransientError("sync.disk_full" if _is_disk_full(error) else "sync.broke")
+        report.error = TransientError("sync.disk_full" if is_disk_full(error) else "sync.broke")
         report.error.__cause__ = error
-    outcome.finish(mailbox_id, owner, report, started)
+    try:
+        outcome.finish(mailbox_id, owner, report, started)
+    except OperationalError:
+        if report.error is None or report.error.code != "sync.disk_full":
+            raise
+        log.warning("the disk is too full to write that it is full", mailbox_id=mailbox_id)  # its lease runs out
     return report
 
 
-def dial_out(access: Credentials, limits: Limits | None) -> ImapConnection:
+def dial_out(access: Credentials, limits: Limits | None) -> MailConnection:
     """Connect to a mailbox's server over the network and sign in."""
-    return connect(access.imap, access.imap_password, allow_private=config().allow_private_hosts, limits=limits)
+    return open_mailbox(access, limits)
 
 
 class _Pass:
@@ -138,50 +113,47 @@ class _Pass:
         dial: Dial,
     ) -> None:
         self.mailbox_id, self.owner, self.access, self.report = mailbox_id, owner, access, report
-        self.limits, self.progress, self.should_stop, self.dial = limits, progress, should_stop, dial
+        self.limits, self.should_stop, self.dial = limits, should_stop, dial
         self.ends = time.monotonic() + budget if budget is not None else None
-        self.storer = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self.packer = Packer()  # the storing thread's
-        self.in_hand: Future[None] | None = None
         self.wrote = 0.0  # when what the user did was last written back
-        self.scope: tuple[int | None, bool] = (None, False)  # history and "contacts only" as the slice was chosen
-        self.opened: tuple[int, int | None] | None = None  # the folder that slices are fetched from, its UIDVALIDITY
-        self.turned = 0  # times that a UIDVALIDITY changed between looking and fetching
+        self.storer = Storer(mailbox_id, self.writing, report, progress)
+        self.slices = Slices(mailbox_id, access, self.storer, self.writing, self.connect, self.is_over)
 
     def run(self) -> None:
         """Look and fetch until nothing is pending, the budget is used up, or the connection fails."""
-        try:
-            with self.connect() as connection:
-                with self.writing() as session:
-                    self.begin(session)
-                while True:
-                    # First what the user did here: what the folders then say of themselves includes it.
-                    write_back_held(self.mailbox_id, self.owner, self.should_stop, dial=self.connect)
-                    self.wrote = time.monotonic()
-                    statuses = survey.take(connection, self.mailbox_id, self.writing)
+        with self.storer, self.connect() as connection:
+            with self.writing() as session:
+                self.begin(session)
+            while True:
+                # First what the user did here: what the folders then say of themselves includes it.
+                write_back_held(self.mailbox_id, self.owner, self.should_stop, dial=self.connect)
+                self.wrote = time.monotonic()
+                # At first sight of a server its newest messages come before its counts: to count a folder, servers
+                # read all that they know of it, and once more to open it.
+                first = not self.places()
+                statuses = survey.take(connection, self.mailbox_id, self.writing, counts=not first)
+                places = self.places()
+                head = self.head_start(connection, places[0]) if places else None
+                if first and not self.out_of_time() and connection.offers("LIST-STATUS"):
+                    statuses = survey.take(connection, self.mailbox_id, self.writing, just_opened=head is not None)
                     places = self.places()
-                    same = look.unchanged(self.mailbox_id, statuses)
-                    self.head_start(connection, places[:1])
-                    for place in places:
-                        if place.id not in same:
-                            self.look_at(connection, place, statuses.get(place.id))
-                    contacts.answer_requests(
-                        connection, self.mailbox_id, [(place.id, place.name) for place in places], self.writing
-                    )
-                    if not self.fetch_some(connection, places) or self.out_of_time():
-                        break
-        finally:
-            self.storer.shutdown(wait=True)
-            self.packer.close()
+                self.storer.settle()  # the newest are stored while the server counts
+                same = look.unchanged(self.mailbox_id, statuses)
+                self.look_around(connection, places, same, statuses, head)
+                contacts.answer_requests(
+                    connection, self.mailbox_id, [(place.id, place.name) for place in places], self.writing
+                )
+                if not self.fetch_some(connection, places) or self.out_of_time():
+                    break
         with reading() as session:
             self.report.pending = _pending(session, self.mailbox_id)
             lost = homes.is_any_lost(session, self.mailbox_id)
-        self.report.complete = self.report.pending == 0 and not self.report.folder_errors
+        self.report.complete = not (self.report.pending or self.report.folder_errors or self.report.unseen)
         if lost:  # what was moved is found by now, the rest is gone
             with self.writing() as session:
                 homes.settle_lost(session, self.mailbox_id, complete=self.report.complete, now=utcnow())
 
-    def connect(self) -> ImapConnection:
+    def connect(self) -> MailConnection:
         """Open a connection of its own."""
         return self.dial(self.access, self.limits)
 
@@ -192,15 +164,19 @@ class _Pass:
         session.add(mailbox)
         quarantine.retry_older(session, self.mailbox_id)
 
-    def writing(self) -> _Fenced:
+    def writing(self) -> AbstractContextManager[Session]:
         """A transaction that renews the lease first."""
-        return _Fenced(self.mailbox_id, self.owner)
+        return lease.fenced(self.mailbox_id, self.owner)
 
     def out_of_time(self) -> bool:
         """Whether the budget is used up, or the process is to stop."""
         over = self.ends is not None and time.monotonic() >= self.ends
         self.report.cut = self.report.cut or over or (self.should_stop is not None and self.should_stop())
         return self.report.cut
+
+    def is_over(self) -> bool:
+        """Whether the pass is to stop between two batches."""
+        return self.out_of_time() or self.user_waits()
 
     def user_waits(self) -> bool:
         """Whether something that the user did here is due on the server; not asked while it was just tried."""
@@ -209,7 +185,7 @@ class _Pass:
         with reading() as session:
             return writeback.is_due(session, self.mailbox_id, utcnow())
 
-    def places(self) -> list[_Place]:
+    def places(self) -> list[Place]:
         """The folders to sync, most wanted first."""
         with reading() as session:
             found = session.exec(
@@ -221,17 +197,44 @@ class _Pass:
                 )
             ).all()
             ordered = sorted(found, key=lambda f: (ORDER.get(f.role, len(ORDER)), f.name))
-            return [_Place(f.id or 0, f.name) for f in ordered]
+            return [Place(f.id or 0, f.name) for f in ordered]
 
-    def look_at(self, connection: ImapConnection, place: _Place, status: FolderStatus | None) -> None:
+    def look_around(
+        self,
+        connection: MailConnection,
+        places: Sequence[Place],
+        same: set[int],
+        statuses: Mapping[int, FolderStatus],
+        head: FolderStatus | None,
+    ) -> None:
+        """Look at folders but the `same` until the budget is used up; `head` is what the one said that is open.
+
+        One is always looked at closely: the next pass finds it unchanged, so that every folder has its turn.
+        """
+        opened = False
+        for n, place in enumerate(places):
+            if place.id in same:
+                continue
+            if opened and self.out_of_time():
+                self.report.unseen = {later.name for later in places[n:] if later.id not in same}
+                return
+            is_open = head is not None and connection.opened == (place.name, head.uidvalidity)
+            self.look_at(connection, place, statuses.get(place.id), head if is_open else None)
+            opened = opened or (connection.opened is not None and connection.opened[0] == place.name)
+
+    def look_at(
+        self, connection: MailConnection, place: Place, status: FolderStatus | None, found: FolderStatus | None
+    ) -> None:
         """Do the plan's steps for one folder; what is wrong with the folder alone is kept there."""
         try:
-            self.report.vanished += look.look_at(connection, place.id, place.name, self.writing, self.connect, status)
+            self.report.vanished += look.look_at(
+                connection, place.id, place.name, self.writing, self.connect, status, found
+            )
             self.report.folder_errors.pop(place.name, None)
         except MailcrmError as error:
             self.blame(connection, place, error)
 
-    def blame(self, connection: ImapConnection, place: _Place, error: MailcrmError) -> None:
+    def blame(self, connection: MailConnection, place: Place, error: MailcrmError) -> None:
         """Keep a failure that is the folder's own with it, so that the others go on; raise any other."""
         if not connection.alive or not (error.code in OF_FOLDER or isinstance(error, look.Doubtful)):
             raise error
@@ -243,21 +246,31 @@ class _Pass:
                 folder.server_count = error.exists
             session.add(folder)
 
-    def head_start(self, connection: ImapConnection, places: Sequence[_Place]) -> None:
+    def head_start(self, connection: MailConnection, place: Place) -> FolderStatus | None:
         """Fetch the newest messages of a folder that was never opened, before all of its UIDs are listed.
 
-        A person reads in a second, however large the mailbox is.
+        A person reads in a second, however large the mailbox is. Returns what the server said as it opened the folder,
+        None when it was not opened, or not only just now.
         """
-        for place in places:
-            if not self.out_of_time() and look.take_newest(connection, place.id, place.name, FIRST, self.writing):
-                try:
-                    self.fetch_slice(connection, place)
-                except MailcrmError as error:
-                    self.blame(connection, place, error)
+        if self.out_of_time():
+            return None
+        try:
+            found = look.take_newest(connection, place.id, place.name, FIRST, self.writing)
+        except MailcrmError as error:
+            if not connection.alive or error.code not in OF_FOLDER:
+                raise
+            return None  # the listing will say what is wrong
+        if found is None:
+            return None
+        self.storer.expect(found.exists)  # there is time to start it, while answers are on their way
+        try:
+            self.slices.fetch_next(connection, place)
+        except MailcrmError as error:
+            self.blame(connection, place, error)
+        return found if connection.opened == (place.name, found.uidvalidity) else None
 
-    def fetch_some(self, connection: ImapConnection, places: Sequence[_Place]) -> bool:
+    def fetch_some(self, connection: MailConnection, places: Sequence[Place]) -> bool:
         """Fetch up to `RELOOK` slices of pending messages; tell whether another round is due."""
-        self.opened = None  # other folders were looked at since
         slices = 0
         with reading() as session:
             ids = [place.id for place in places]
@@ -268,196 +281,15 @@ class _Pass:
             if place.name in self.report.folder_errors or place.id not in waiting:
                 continue
             try:
-                while self.fetch_slice(connection, place):
+                while self.slices.fetch_next(connection, place):
                     slices += 1
-                    if slices >= RELOOK or self.out_of_time() or self.user_waits():
+                    if slices >= RELOOK or self.is_over():
+                        self.storer.settle()
                         return True
+                self.storer.settle()
             except MailcrmError as error:  # deleted or renamed since it was looked at: the others go on
                 self.blame(connection, place, error)
         return slices > 0  # while they were fetched, new mail may have come
-
-    def fetch_slice(self, connection: ImapConnection, place: _Place) -> bool:
-        """Fetch one slice of a folder's pending messages; False when there was none."""
-        uids, tried, first, since = self.slice_of(place)
-        if not uids:
-            return False
-        if tried >= GIVE_UP_AFTER:
-            self.store(place, [apply.Poison(uid, "quarantine.not_handed_out") for uid in uids])
-            return True
-        self.count_try(place, uids, 1)  # a crash in here must leave a trace, or it would happen for ever
-        untouched = set(uids)
-        try:
-            if not self.still_valid(connection, place):
-                return True
-            meta, done = fetch.triage(connection, uids, since)
-            if self.scope[1]:
-                done += contacts.sift(connection, self.mailbox_id, meta)
-            done += identify.recognise(connection, self.mailbox_id, meta)
-            untouched &= set(meta)
-            if done:
-                self.store(place, done)
-            batches = [*fetch.batches(meta, first), []]
-            for batch, following in pairwise(batches):
-                if self.out_of_time() or self.user_waits():
-                    break
-                untouched -= set(batch)
-                # Nothing is asked ahead of suspects: what kills the connection must be alone to blame.
-                items = list(partial.fetch(connection, batch, meta, () if tried else following))
-                self.settle()
-                self.in_hand = self.storer.submit(self.store_fetched, place, items, meta)
-            self.settle()
-        finally:
-            self.settle(quietly=True)
-            if untouched:
-                self.count_try(place, sorted(untouched), -1)
-        return True
-
-    def still_valid(self, connection: ImapConnection, place: _Place) -> bool:
-        """Open the folder; False when its UIDVALIDITY is another than the pending UIDs belong to."""
-        with reading() as session:
-            expected = session.get_one(Folder, place.id).uidvalidity
-        if self.opened == (place.id, expected):
-            return True  # still open since the slice before: no server may change it under an open folder
-        self.opened = None
-        if connection.examine(place.name).uidvalidity == expected:
-            self.opened = (place.id, expected)
-            return True
-        self.turned += 1
-        if self.turned > MAX_TURNS:
-            raise TransientError("server.protocol", host=self.access.imap.host, port=self.access.imap.port)
-        look.look_at(connection, place.id, place.name, self.writing, self.connect)
-        return False
-
-    def slice_of(self, place: _Place) -> tuple[list[int], int, int | None, datetime | None]:
-        """Choose what to fetch next: untried messages, newest first, then suspects in ever smaller numbers.
-
-        Returns the UIDs, how often they were tried, the size of a small first batch, and the history's beginning.
-        """
-        with reading() as session:
-            started = select(MessageLocation.id).where(MessageLocation.folder_id == place.id).limit(1)
-            first = None if session.exec(started).first() else FIRST
-            box = select(Mailbox.history_days, Mailbox.contacts_only).where(Mailbox.id == self.mailbox_id)
-            days, only_contacts = session.exec(box).one()
-            self.scope = days, only_contacts
-            since = utcnow() - timedelta(days=days) if days is not None else None
-            waiting = select(PendingUid.tries).where(PendingUid.folder_id == place.id)
-            tried = session.exec(waiting.order_by(col(PendingUid.tries)).limit(1)).first()
-            if tried is None:
-                return [], 0, None, None
-            uids = session.exec(
-                select(PendingUid.uid)
-                .where(PendingUid.folder_id == place.id, PendingUid.tries == tried)
-                .order_by(col(PendingUid.uid).desc())
-                .limit(SLICES[min(tried, len(SLICES) - 1)])
-            ).all()
-            return list(uids), tried, first, since
-
-    def count_try(self, place: _Place, uids: Sequence[int], by: int) -> None:
-        """Count a try for each of these pending messages, or take it back."""
-        with self.writing() as session:
-            for part in chunks(uids):
-                run(
-                    session,
-                    update(PendingUid)
-                    .where(col(PendingUid.folder_id) == place.id, col(PendingUid.uid).in_(part))
-                    .values(tries=PendingUid.tries + by),
-                )
-
-    def settle(self, *, quietly: bool = False) -> None:
-        """Wait for the batch that is being stored; raise what went wrong with it, unless something did already."""
-        waiting, self.in_hand = self.in_hand, None
-        if waiting is None:
-            return
-        if quietly:
-            waiting.exception()
-        else:
-            waiting.result()
-
-    def store_fetched(self, place: _Place, items: list[fetch.Fetched], meta: Mapping[int, RemoteMeta]) -> None:
-        """Parse and store one batch (runs in the storing thread)."""
-        try:
-            self.store(place, fetch.outcomes_of(items, meta, self.packer))
-        except blobs.BlobLost:  # what the store had already was swept before our rows said that we need it
-            self.store(place, fetch.outcomes_of(items, meta, self.packer))
-
-    def store(self, place: _Place, outcomes: Sequence[apply.Outcome]) -> None:
-        """Store a batch in one transaction; when a message spoils it, each in its own, the spoiler to quarantine."""
-        try:
-            new = self.store_once(place, outcomes)
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise
-            if len(outcomes) > 1:
-                for one in outcomes:
-                    self.store(place, [one])
-                return
-            if not isinstance(outcomes[0], apply.Stored) or _is_busy(error):
-                raise
-            log.warning("a message does not fit the database", error=str(error.orig)[:200])
-            outcomes = [_as_poison(outcomes[0])]
-            new = self.store_once(place, outcomes)
-        self.report.stored += sum(isinstance(o, apply.Stored) for o in outcomes)
-        self.report.skipped += sum(isinstance(o, apply.Skipped) for o in outcomes)
-        self.report.quarantined += sum(isinstance(o, apply.Poison) for o in outcomes)
-        if new:
-            queue.enqueue("link_pending")
-        if self.progress is not None:
-            self.progress(self.report)
-
-    def store_once(self, place: _Place, outcomes: Sequence[apply.Outcome]) -> int:
-        """One transaction: messages, locations, and their UIDs out of pending."""
-        with self.writing() as session:
-            mailbox = session.get_one(Mailbox, self.mailbox_id)
-            folder = session.get_one(Folder, place.id)
-            if self.scope != (mailbox.history_days, mailbox.contacts_only):  # widened meanwhile: look again
-                outcomes = [o for o in outcomes if not isinstance(o, apply.Skipped) or o.reason == "too_large"]
-            new = apply.save_batch(session, store.owner_of(session, mailbox), folder, outcomes)
-            mailbox.pass_stored += sum(isinstance(o, apply.Stored) for o in outcomes)
-            session.add(mailbox)
-            live.hint(session, mailbox.user_id, "sync", self.mailbox_id)
-            return new
-
-
-class _Fenced:
-    """`with` a transaction that holds the lease; raises LeaseLost before anything is written."""
-
-    def __init__(self, mailbox_id: int, owner: str) -> None:
-        self._mailbox_id, self._owner = mailbox_id, owner
-        self._context = transaction()
-
-    def __enter__(self) -> Session:
-        session = self._context.__enter__()
-        try:
-            lease.renew(session, self._mailbox_id, self._owner, utcnow())
-        except BaseException as error:
-            self._context.__exit__(type(error), error, error.__traceback__)
-            raise
-        return session
-
-    def __exit__(self, *exc: object) -> bool | None:
-        return self._context.__exit__(*exc)  # type: ignore[arg-type]
-
-
-def _as_poison(outcome: apply.Stored) -> apply.Poison:
-    return apply.Poison(outcome.uid, "quarantine.database", outcome.sha, outcome.size, place=outcome.place)
-
-
-def _is_disk_full(error: Exception) -> bool:
-    """Whether files, SQLite or PostgreSQL found no room: the administrator's to mend, and nobody's bug."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if not isinstance(error, DBAPIError):
-        return False
-    return getattr(error.orig, "sqlstate", "") == "53100" or "disk is full" in str(error.orig)
-
-
-def _is_busy(error: DBAPIError) -> bool:
-    """Whether the database could not be written for now, whatever is written.
-
-    PostgreSQL's limits (SQLSTATE class 54: a row too long for an index, too many words) come as the same exception,
-    and are the message's: trying again changes nothing.
-    """
-    return isinstance(error, OperationalError) and not str(getattr(error.orig, "sqlstate", "")).startswith("54")
 
 
 def _pending(session: Session, mailbox_id: int) -> int:

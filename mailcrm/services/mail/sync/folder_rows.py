@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from mailcrm.models import Folder, Mailbox, MessageLocation
+from mailcrm.services.mail import junk
 from mailcrm.services.mail.imap.folders import RemoteFolder
 from mailcrm.services.mail.sync import homes
 from mailcrm.services.mail.sync.values import storable
@@ -45,6 +46,7 @@ def save_folders(
     names: set[str] = set()
     back: list[int] = []
     lost: list[int] = []
+    other_worth: list[int] = []  # they became Junk, or stopped to be
     for remote in listed:
         if not storable(remote.name):
             continue
@@ -56,6 +58,8 @@ def save_folders(
             folder = Folder(mailbox_id=mailbox_id, name=remote.name, chosen=chosen)
         elif folder.gone_at is not None:
             back.append(folder.id or 0)
+        elif folder.role != role and junk.ROLE in (folder.role, role):
+            other_worth.append(folder.id or 0)
         folder.role, folder.delimiter = role, remote.delimiter or ""
         folder.selectable, folder.gone_at = remote.selectable, None
         if remote.status is not None and remote.status.remote_id:
@@ -73,18 +77,27 @@ def save_folders(
         homes.lose(session, session.exec(here).all())
     if back:
         homes.return_with(session, back)
+    if other_worth:
+        junk.settle_folders(session, other_worth)
 
 
 def _rename(session: Session, mailbox_id: int, renamed: Mapping[int, str]) -> None:
     """Give folders their new names; two may have swapped theirs, and a folder that is gone may hold one."""
     if not renamed:
         return
-    for folder in session.exec(
-        select(Folder).where(Folder.mailbox_id == mailbox_id, col(Folder.name).in_(list(renamed.values())))
-    ):
-        if folder.id not in renamed:  # gone, or listed under this name and another folder by its id
-            session.delete(folder)
+    replaced = [  # gone, or listed under this name and another folder by its id
+        folder
+        for folder in session.exec(
+            select(Folder).where(Folder.mailbox_id == mailbox_id, col(Folder.name).in_(list(renamed.values())))
+        )
+        if folder.id not in renamed
+    ]
+    of_replaced = col(MessageLocation.folder_id).in_([folder.id for folder in replaced])
+    lay_there = session.exec(select(MessageLocation.message_id).where(of_replaced)).all() if replaced else ()
+    for folder in replaced:
+        session.delete(folder)
     session.flush()
+    homes.lose(session, lay_there)
     for folder_id in renamed:
         folder = session.get_one(Folder, folder_id)
         folder.name = f"\u2060{folder_id}"  # free for a moment: no folder is called so

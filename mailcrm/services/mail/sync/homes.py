@@ -19,7 +19,7 @@ from sqlmodel import Session, col, select
 
 from mailcrm.models import Folder, Message, MessageLocation
 from mailcrm.models.base import utcnow
-from mailcrm.services.mail import hidden
+from mailcrm.services.mail import hidden, junk
 from mailcrm.services.mail.thread.summary import refresh_threads
 from mailcrm.services.rows import chunks, pick, rows, run
 
@@ -47,6 +47,8 @@ def lose(session: Session, message_ids: Iterable[int], *, role: str = "") -> Non
                 .execution_options(synchronize_session=False),
             )
         hidden.settle_messages(session, part)
+        if role != junk.ROLE:  # moved to Junk: it stands there alone now
+            junk.settle_messages(session, part)
 
 
 def find_again(session: Session, folder: Folder, message_ids: Iterable[int]) -> None:
@@ -57,6 +59,10 @@ def find_again(session: Session, folder: Folder, message_ids: Iterable[int]) -> 
     for part in chunks(sorted(set(message_ids))):
         run(session, update(Message).where(col(Message.id).in_(part)).values(**values))
         hidden.settle_messages(session, part)
+        if folder.role == junk.ROLE:
+            junk.settle_messages(session, part)
+        elif folder.role not in junk.SAY_NOTHING:
+            junk.take_out(session, part)
 
 
 def return_with(session: Session, folder_ids: Iterable[int]) -> None:
@@ -69,6 +75,7 @@ def return_with(session: Session, folder_ids: Iterable[int]) -> None:
         .values(gone_at=None, lost_at=None)
         .execution_options(synchronize_session=False),
     )
+    junk.settle_folders(session, folder_ids)
 
 
 def is_any_lost(session: Session, mailbox_id: int) -> bool:

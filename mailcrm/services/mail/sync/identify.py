@@ -17,13 +17,14 @@ from sqlmodel import col
 
 from mailcrm.models import Message
 from mailcrm.services.db import reading
-from mailcrm.services.mail.imap.client import ImapConnection, RemoteMeta
+from mailcrm.services.mail.imap.client import RemoteMeta
 from mailcrm.services.mail.parse.headers import message_id
+from mailcrm.services.mail.remote import MailConnection
 from mailcrm.services.mail.sync.values import Found
 from mailcrm.services.rows import chunks, pick, rows
 
 
-def recognise(connection: ImapConnection, mailbox_id: int, meta: dict[int, RemoteMeta]) -> list[Found]:
+def recognise(connection: MailConnection, mailbox_id: int, meta: dict[int, RemoteMeta]) -> list[Found]:
     """Return what of `meta` (of the open folder) is stored already, and take it out of `meta`."""
     found = _by_remote_id(mailbox_id, list(meta.values()))
     rest = [item for item in meta.values() if item.uid not in found]
@@ -33,6 +34,18 @@ def recognise(connection: ImapConnection, mailbox_id: int, meta: dict[int, Remot
         for uid, stored in sorted(found.items())
         for item in (meta.pop(uid),)
     ]
+
+
+def familiar(mailbox_id: int, metas: Sequence[RemoteMeta]) -> set[int]:
+    """Return the UIDs that have size and INTERNALDATE of a stored message, and so may be that message."""
+    stored: set[tuple[int, datetime]] = set()
+    with reading() as session:
+        for part in chunks(sorted({item.internal_date for item in metas if item.internal_date is not None})):
+            statement: Any = pick(Message.size, Message.received_at).where(
+                col(Message.mailbox_id) == mailbox_id, col(Message.received_at).in_(part)
+            )
+            stored.update((size, received_at) for size, received_at in rows(session, statement))
+    return {item.uid for item in metas if item.internal_date is not None and (item.size, item.internal_date) in stored}
 
 
 def _by_remote_id(mailbox_id: int, metas: Sequence[RemoteMeta]) -> dict[int, int]:
@@ -53,7 +66,7 @@ def _by_remote_id(mailbox_id: int, metas: Sequence[RemoteMeta]) -> dict[int, int
 
 
 def _by_header(
-    connection: ImapConnection, mailbox_id: int, metas: Sequence[RemoteMeta], taken: set[int]
+    connection: MailConnection, mailbox_id: int, metas: Sequence[RemoteMeta], taken: set[int]
 ) -> dict[int, int]:
     waiting: dict[tuple[int, datetime], list[tuple[int, str]]] = {}
     with reading() as session:

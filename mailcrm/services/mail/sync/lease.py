@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, or_, select
 
 from mailcrm.models import Mailbox
@@ -36,6 +36,12 @@ HUNG_S = 15 * 60.0  # a pass that wrote nothing for so long is given up: one bat
 
 log = structlog.get_logger()
 _fenced: dict[str, float] = {}  # when each pass of this process last wrote
+#: Begins every transaction of a pass: made once.
+_RENEW = (
+    update(Mailbox)
+    .where(col(Mailbox.id) == bindparam("mailbox"), col(Mailbox.lease_owner) == bindparam("holder"))
+    .values(lease_until=bindparam("until"))
+)
 
 
 class LeaseLost(Exception):
@@ -53,8 +59,13 @@ def acquire(mailbox_id: int, owner: str, now: datetime) -> bool:
         holder = session.exec(select(Mailbox.lease_owner).where(Mailbox.id == mailbox_id)).first()
         if holder is None:
             return False
-        free = or_(col(Mailbox.lease_until).is_(None), col(Mailbox.lease_until) <= now, Mailbox.lease_owner == "")
-        if holder and _is_dead(holder):
+        free = or_(
+            col(Mailbox.lease_until).is_(None),
+            col(Mailbox.lease_until) <= now,
+            col(Mailbox.lease_until) > now + 3 * LEASE,  # the clock was set back, and nobody renewed it since
+            Mailbox.lease_owner == "",
+        )
+        if holder and is_dead(holder):
             free = or_(free, Mailbox.lease_owner == holder)
         taken = run(
             session,
@@ -67,16 +78,19 @@ def acquire(mailbox_id: int, owner: str, now: datetime) -> bool:
 
 def renew(session: Session, mailbox_id: int, owner: str, now: datetime) -> None:
     """Fence the caller's transaction and lengthen the lease. Raises LeaseLost."""
-    kept = run(
-        session,
-        update(Mailbox)
-        .where(col(Mailbox.id) == mailbox_id, col(Mailbox.lease_owner) == owner)
-        .values(lease_until=now + LEASE),
-    )
+    kept = run(session, _RENEW, {"mailbox": mailbox_id, "holder": owner, "until": now + LEASE})
     if kept.rowcount != 1:
         raise LeaseLost(owner)
     if owner in _fenced:
         _fenced[owner] = time.monotonic()
+
+
+@contextmanager
+def fenced(mailbox_id: int, owner: str) -> Generator[Session]:
+    """A transaction that holds the lease; raises LeaseLost before anything is written."""
+    with transaction(loading=True) as session:
+        renew(session, mailbox_id, owner, utcnow())
+        yield session
 
 
 @contextmanager
@@ -123,14 +137,16 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return the process's start in clock ticks: a process id may be used again."""
+    """Return the process's start in clock ticks: a process id may be used again. "" for one that is dead."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] in "ZX" else fields[19]  # dead, and nobody has asked how it ended
     except (OSError, IndexError):
         return ""
 
 
-def _is_dead(owner: str) -> bool:
+def is_dead(owner: str) -> bool:
+    """Whether `owner` (of `new_owner`) was a process of this machine that is gone."""
     machine, _, rest = owner.partition("/")
     pid, _, rest = rest.partition("/")
     started, _, _ = rest.partition("/")

@@ -13,12 +13,13 @@ from contextlib import AbstractContextManager
 
 from sqlmodel import Session, select
 
-from mailcrm.errors import MailcrmError, TransientError
+from mailcrm.errors import TransientError
 from mailcrm.models import Folder
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading
-from mailcrm.services.mail.imap.client import Changes, FolderStatus, ImapConnection, RemoteMeta, State
+from mailcrm.services.mail.imap.client import Changes, FolderStatus, RemoteMeta, State
 from mailcrm.services.mail.parse.headers import message_id
+from mailcrm.services.mail.remote import MailConnection
 from mailcrm.services.mail.sync import apply, states
 from mailcrm.services.mail.sync import plan as planning
 from mailcrm.services.mail.sync.cursor import Cursor, Server, end_of
@@ -26,7 +27,7 @@ from mailcrm.services.mail.sync.identify import same
 from mailcrm.services.mail.sync.plan import Compare, Doubt, Flags, ListNew, Remap, Round, after_listing, judge, windows
 
 Writing = Callable[[], AbstractContextManager[Session]]
-Connect = Callable[[], ImapConnection]
+Connect = Callable[[], MailConnection]
 
 
 class Doubtful(TransientError):
@@ -53,17 +54,19 @@ def unchanged(mailbox_id: int, statuses: Mapping[int, FolderStatus]) -> set[int]
 
 
 def look_at(
-    connection: ImapConnection,
+    connection: MailConnection,
     folder_id: int,
     name: str,
     writing: Writing,
     reconnect: Connect,
     status: FolderStatus | None = None,
+    found: FolderStatus | None = None,
 ) -> int:
     """Bring what is known of a folder's UIDs and flags up to date; return how many UIDs vanished.
 
-    `status` is what the server just said of the folder; else it is asked. Leaves the folder opened when it had to
-    look closer. Raises Doubtful, PermanentError `imap.folder_missing`, and what the connection raises.
+    `status` is what the server just said of the folder; else it is asked. `found` is what it said as it opened the
+    folder, when it is open still. Leaves the folder opened when it had to look closer. Raises Doubtful,
+    PermanentError `imap.folder_missing`, and what the connection raises.
     """
     with reading() as session:
         folder = session.get_one(Folder, folder_id)
@@ -73,34 +76,48 @@ def look_at(
         status = status or connection.status(name)
         if not planning.steps(cursor, _server(status), utcnow()):
             return 0
+    elif status is not None and found is None and _is_empty(status):
+        with writing() as session:  # nothing to list, and nothing to fetch: it need not be opened
+            folder = session.get_one(Folder, folder_id)
+            apply.save_remap(session, folder, _server(status), (), {})
+            if status.remote_id:
+                apply.save_remote_id(session, folder, status.remote_id)
+        return 0
     with reading() as session:
         cursor = _cursor(session, folder_id)
-    found, told = connection.resync(name, planning.resync(cursor, _server(status)) if status and opened else None)
+    told: Changes | None = None
+    if found is None:
+        known = planning.resync(cursor, _server(status)) if status and opened else None
+        found, told = connection.resync(name, known)
     return _Look(connection, folder_id, name, writing, reconnect, _server(found), told).run(cursor, found)
 
 
-def take_newest(connection: ImapConnection, folder_id: int, name: str, count: int, writing: Writing) -> bool:
-    """Make the newest UIDs of a folder that was never opened pending, if it has many more; tell whether it was done.
+def take_newest(
+    connection: MailConnection, folder_id: int, name: str, count: int, writing: Writing
+) -> FolderStatus | None:
+    """Make the newest UIDs of a folder that was never opened pending, if it has many more.
 
-    The cursor stays at the beginning: the listing comes later, and meets these UIDs with their rows.
+    Returns what the server said as it opened the folder, None when there was nothing to do. The cursor stays at the
+    beginning: the listing comes later, and meets these UIDs with their rows.
     """
     with reading() as session:
         if session.get_one(Folder, folder_id).uidvalidity is not None:
-            return False
-    try:
-        server = _server(connection.examine(name))
-        uids = connection.list_newest(server.exists, count) if server.exists > count else []
-        if server.uidnext:  # what came since is the listing's to find, like all that is beyond the cursor
-            uids = [uid for uid in uids if uid < server.uidnext]
-    except MailcrmError:
-        if not connection.alive:
-            raise
-        return False  # the listing will say what is wrong
+            return None
+    found = connection.examine(name)
+    server = _server(found)
+    uids = connection.list_newest(server.exists, count) if server.exists > count else []
+    if server.uidnext:  # what came since is the listing's to find, like all that is beyond the cursor
+        uids = [uid for uid in uids if uid < server.uidnext]
     if not uids or len(uids) > 2 * count:
-        return False
+        return None
     with writing() as session:
         apply.save_head(session, session.get_one(Folder, folder_id), server, uids)
-    return True
+    return found
+
+
+def _is_empty(status: FolderStatus) -> bool:
+    """Whether the server's counts tell all there is to know of the folder."""
+    return status.exists == 0 and status.uidnext > 0
 
 
 def _cursor(session: Session, folder_id: int) -> Cursor:
@@ -116,7 +133,7 @@ class _Look:
 
     def __init__(
         self,
-        connection: ImapConnection,
+        connection: MailConnection,
         folder_id: int,
         name: str,
         writing: Writing,
@@ -246,6 +263,7 @@ class _Look:
             states.save(session, folder, found)
             folder.highestmodseq, folder.flags_checked_at = None, utcnow()
             session.add(folder)
+        self.miss(uids, found)
 
     def round(self, cursor: Cursor, below: int | None) -> None:
         """Look at the flags of one window of a round over all of them; a new round goes by the modseq of now."""
@@ -263,6 +281,12 @@ class _Look:
             if over:
                 folder.flags_round_at = utcnow()
             session.add(folder)
+        self.miss(uids, found)
+
+    def miss(self, asked: list[int], found: Mapping[int, State]) -> None:
+        """Compare when the server has no flags for a UID that is known: counts agree when another came in its place."""
+        if any(uid not in found for uid in asked):
+            self.compare()
 
     def compare(self) -> None:
         """List all UIDs and compare; many that vanished are believed when a fresh connection says the same."""
@@ -287,11 +311,11 @@ class _Look:
         self.server = server
 
 
-def _list(connection: ImapConnection, server: Server) -> list[int]:
+def _list(connection: MailConnection, server: Server) -> list[int]:
     return [uid for lo, hi in windows(1, end_of(server), server.exists) for uid in connection.list_uids(lo, hi)]
 
 
-def _match(connection: ImapConnection, stored: list[apply.Located], listed: list[int]) -> dict[int, int]:
+def _match(connection: MailConnection, stored: list[apply.Located], listed: list[int]) -> dict[int, int]:
     """Find stored messages under their new UIDs: by the server's own id, else by Message-ID; size and date must fit too.
 
     What fits twice, here or there, is left out: it is fetched, and its bytes decide. Two messages that share all three

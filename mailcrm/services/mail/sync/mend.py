@@ -25,20 +25,21 @@ from sqlmodel import Session, col, func
 
 from mailcrm.models import Folder, Message, MessageLocation, PendingUid, Quarantined, SkippedUid, utcnow
 from mailcrm.services.mail import blobs
-from mailcrm.services.mail.imap.client import ImapConnection, RemoteMessage
+from mailcrm.services.mail.imap.client import RemoteMessage
+from mailcrm.services.mail.remote import MailConnection
 from mailcrm.services.mail.sync import apply, fetch, homes
 from mailcrm.services.mail.sync.differ import TABLES, Differences
 from mailcrm.services.mail.sync.plan import MASS, MASS_SHARE
 from mailcrm.services.rows import chunks, pick, rows, run, scalar, table_of
 
 Writing = Callable[[], AbstractContextManager[Session]]
-Connect = Callable[[], ImapConnection]
+Connect = Callable[[], MailConnection]
 #: What was found and what is mended, by kind (findings.py says them in words).
 Tally = dict[str, tuple[int, int]]
 
 
 def mend(
-    connection: ImapConnection, folder_id: int, name: str, found: Differences, writing: Writing, reconnect: Connect
+    connection: MailConnection, folder_id: int, name: str, found: Differences, writing: Writing, reconnect: Connect
 ) -> Tally:
     """Mend a folder; return what was really different and how much of it is mended. The caller holds the lease."""
     server = connection.examine(name)
@@ -78,7 +79,7 @@ def _note(tally: Tally, kind: str, count: int, mended: int | None = None) -> Non
         tally[kind] = (count, count if mended is None else mended)
 
 
-def _there(connection: ImapConnection, uids: Sequence[int]) -> list[int]:
+def _there(connection: MailConnection, uids: Sequence[int]) -> list[int]:
     """Return which of these UIDs the server answers for."""
     return sorted(connection.fetch_meta(uids)) if uids else []
 
@@ -95,7 +96,7 @@ def _believed(surplus: Sequence[int], found: Differences, name: str, reconnect: 
     return True
 
 
-def _refetch(connection: ImapConnection, unreadable: dict[int, str], writing: Writing) -> set[int]:
+def _refetch(connection: MailConnection, unreadable: dict[int, str], writing: Writing) -> set[int]:
     """Put the server's bytes in the place of those that can't be read; return the UIDs that are whole again."""
     done: set[int] = set()
     if not unreadable:

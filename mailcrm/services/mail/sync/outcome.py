@@ -1,7 +1,6 @@
 """What a pass comes to: its report, and what the mailbox's row says afterwards.
 
-A failure sets the time of the next try; the third refusal of a password in a row asks the user (M10). Gives the lease
-back. After a folder's first complete pass the database counts its tables. Does not sync.
+A failure sets the time of the next try; what a refused sign-in leads to is `outages.py`. Gives the lease back. After a folder's first complete pass the database counts its tables. Does not sync.
 """
 
 from __future__ import annotations
@@ -12,17 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from mailcrm.errors import MailcrmError, NeedsReconnect, NotFound, TransientError
 from mailcrm.models import Folder, Mailbox
 from mailcrm.models.base import utcnow
 from mailcrm.services import live
 from mailcrm.services.db import analyze, reading, transaction
+from mailcrm.services.mail import outages
 from mailcrm.services.mail.sync import lease
-from mailcrm.services.notifications import notify
 
-STRIKES = 3  # refusals in a row before the user is asked for a password (servers refuse during outages too)
 BACKOFF_S, MAX_BACKOFF_S = 30.0, 900.0
 
 
@@ -30,7 +28,8 @@ BACKOFF_S, MAX_BACKOFF_S = 30.0, 900.0
 class SyncReport:
     """What one pass did. `complete`: nothing was left to do; `error` is what ended it early.
 
-    `busy`: another worker has the mailbox, nothing was done. `cut`: the budget, or the worker's stop, ended it early.
+    `busy`: another worker has the mailbox, nothing was done. `cut`: the budget, or the worker's stop, ended it early;
+    then `unseen` names the folders that were not looked at.
     """
 
     mailbox_id: int
@@ -44,6 +43,7 @@ class SyncReport:
     cut: bool = False
     error: MailcrmError | None = None
     folder_errors: dict[str, MailcrmError] = field(default_factory=dict[str, MailcrmError])
+    unseen: set[str] = field(default_factory=set[str])
 
 
 def finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -> None:
@@ -58,22 +58,20 @@ def finish(mailbox_id: int, owner: str, report: SyncReport, started: datetime) -
             if report.error is None:
                 mailbox.failures, mailbox.error_code, mailbox.error_params = 0, "", {}
                 mailbox.last_success_at, mailbox.next_try_at = now, None
-                if report.cut and report.pending:
+                if report.cut and (report.pending or report.unseen):
                     mailbox.sync_requested_at = now  # go on soon, after the other mailboxes had their turn
                 elif mailbox.sync_requested_at is not None and mailbox.sync_requested_at <= started:
                     mailbox.sync_requested_at = None
+                kept_back = report.unseen | report.folder_errors.keys()
                 for folder in session.exec(select(Folder).where(Folder.mailbox_id == mailbox_id)):
-                    if folder.chosen and folder.gone_at is None and folder.name not in report.folder_errors:
+                    if folder.chosen and folder.gone_at is None and folder.name not in kept_back:
                         folder.last_success_at, folder.error_code, folder.error_params = now, "", {}
                         if report.complete:
                             first = first or folder.phase == "initial"
                             folder.phase = "incremental"
                         session.add(folder)
             else:
-                _record_failure(mailbox, report.error, now)
-                if mailbox.status == "needs_reconnect":
-                    key = f"reconnect:{mailbox_id}"
-                    notify(session, mailbox.user_id, "reconnect", group_key=key, mailbox_id=mailbox_id)
+                _record_failure(session, mailbox, report.error, now)
             session.add(mailbox)
             live.hint(session, mailbox.user_id, "sync", mailbox_id)
     except lease.LeaseLost:
@@ -111,15 +109,14 @@ def is_wanted(mailbox_id: int) -> bool:
         return session.exec(asked).first() is not None
 
 
-def _record_failure(mailbox: Mailbox, error: MailcrmError, now: datetime) -> None:
+def _record_failure(session: Session, mailbox: Mailbox, error: MailcrmError, now: datetime) -> None:
+    mailbox.sync_requested_at = None
+    if isinstance(error, NeedsReconnect):
+        outages.refused(session, mailbox, error, now)
+        return
     mailbox.failures += 1
     mailbox.error_code = error.code
     mailbox.error_params = {name: str(value) for name, value in error.params.items()}
-    mailbox.sync_requested_at = None
-    if isinstance(error, NeedsReconnect) and mailbox.failures >= STRIKES:
-        mailbox.status = "needs_reconnect"
-        mailbox.next_try_at = None
-        return
     wait = min(BACKOFF_S * 2 ** min(mailbox.failures - 1, 10), MAX_BACKOFF_S) * random.uniform(0.8, 1.2)
     if isinstance(error, TransientError) and error.retry_after is not None:
         wait = error.retry_after

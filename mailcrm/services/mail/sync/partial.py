@@ -3,7 +3,8 @@
     RFC822.SIZE > LARGE ─▶ structure ─▶ large parts that are files? ─ yes ─▶ header and small parts: a message whose
                                │ nonsense        │ no                        large parts hold a mark; each is fetched
                                ▼                 ▼                           when it is opened (services/mail/absent.py)
-                            the whole message, piece by piece into the blob store; its first HEAD bytes are parsed
+                            the whole message, piece by piece into the blob store; parsed without its large files
+                            (thin.py), or its first HEAD bytes where it has no parts
 
 A partial message's raw bytes are made here from the server's own header and parts; its size is the server's. The mark
 is made from the header, so that the same message always has the same bytes. Whether the parts that were put together
@@ -20,10 +21,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailcrm.services.mail import blobs
-from mailcrm.services.mail.imap.client import MAX_MESSAGE, ImapConnection, RemoteMessage, RemoteMeta, Unfetchable
+from mailcrm.services.mail.imap.client import MAX_MESSAGE, RemoteMessage, RemoteMeta, Unfetchable
 from mailcrm.services.mail.imap.structure import Section
 from mailcrm.services.mail.parse.message import attachment_contents, parse_for_list, readable
 from mailcrm.services.mail.parse.values import ParsedMessage
+from mailcrm.services.mail.parse.wrapped import is_looked_into
+from mailcrm.services.mail.remote import MailConnection
+from mailcrm.services.mail.sync import thin
 
 LARGE = 10 * 1024 * 1024  # bytes: of 1,000 messages some 5 are larger; eight of them fit a worker's memory
 PART = 5 * 1024 * 1024  # bytes as transferred: an attachment above this stays on the server until it is opened
@@ -51,7 +55,7 @@ Fetched = RemoteMessage | Unfetchable | LargeMessage
 
 
 def fetch(
-    connection: ImapConnection, uids: Sequence[int], meta: dict[int, RemoteMeta], following: Sequence[int] = ()
+    connection: MailConnection, uids: Sequence[int], meta: dict[int, RemoteMeta], following: Sequence[int] = ()
 ) -> Iterator[Fetched]:
     """Fetch a batch: large messages each by itself, the others together. `following` is the next batch."""
     large = [uid for uid in uids if uid in meta and LARGE < meta[uid].size <= MAX_MESSAGE]
@@ -64,7 +68,7 @@ def fetch(
             yield found
 
 
-def fetch_partial(connection: ImapConnection, meta: RemoteMeta) -> LargeMessage | None:
+def fetch_partial(connection: MailConnection, meta: RemoteMeta) -> LargeMessage | None:
     """Fetch a message without its large files; None when it has none, or when its structure can't be relied on."""
     root = connection.fetch_structure(meta.uid)
     if root is None:
@@ -88,22 +92,27 @@ def fetch_partial(connection: ImapConnection, meta: RemoteMeta) -> LargeMessage 
     return LargeMessage(meta.uid, meta.flags, meta.internal_date, blobs.put(raw), meta.size, parsed)
 
 
-def fetch_whole(connection: ImapConnection, meta: RemoteMeta) -> LargeMessage | Unfetchable | None:
+def fetch_whole(connection: MailConnection, meta: RemoteMeta) -> LargeMessage | Unfetchable | None:
     """Stream a message into the blob store; None when the server hands nothing out (the message is gone)."""
-    head = bytearray()
+    head, thinner = bytearray(), thin.Thinner()
     with blobs.Writer() as writer:
         for piece in connection.fetch_pieces(meta.uid):
             writer.write(piece)
             head += piece[: max(HEAD - len(head), 0)]
+            thinner.feed(piece)
             if writer.size > MAX_MESSAGE:
                 return Unfetchable(meta.uid, "too_large")
         if not writer.size:
             return None
         sha = writer.close()
-    raw = blobs.get(sha) if len(readable(bytes(head))) == len(head) else bytes(head)
     parsed, broke = None, ""
     try:
-        parsed = parse_for_list(readable(raw))
+        if len(readable(bytes(head))) < len(head):
+            parsed = parse_for_list(readable(bytes(head)))  # one long text
+        elif (left := thinner.close()) is not None:
+            parsed = thin.sized(*left)
+        if parsed is None:
+            parsed = parse_for_list(readable(blobs.get(sha)))
     except Exception as error:  # a hole in the parser: this message waits, the others go on
         broke = type(error).__name__
     return LargeMessage(meta.uid, meta.flags, meta.internal_date, sha, writer.size, parsed, broke)
@@ -122,6 +131,8 @@ def with_sections(raw: bytes, absent: dict[str, Section]) -> ParsedMessage | Non
         return None
     if len(named) != len(absent):
         return None
+    if any(is_looked_into(each.content_type, each.filename) for each in parsed.attachments if each.n in named):
+        return None  # the body and the files are in it
     attachments = tuple(
         replace(each, section=named[each.n].number, size=_decoded_size(named[each.n])) if each.n in named else each
         for each in parsed.attachments

@@ -22,9 +22,10 @@ from mailcrm.errors import MailcrmError
 from mailcrm.models import Folder, Message, MessageLocation
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading
-from mailcrm.services.mail.imap.client import FolderStatus, ImapConnection
+from mailcrm.services.mail.imap.client import FolderStatus
 from mailcrm.services.mail.imap.folders import RemoteFolder
 from mailcrm.services.mail.parse.headers import message_id
+from mailcrm.services.mail.remote import MailConnection
 from mailcrm.services.mail.sync.folder_rows import save_folders
 from mailcrm.services.mail.sync.look import Writing
 from mailcrm.services.rows import pick, rows
@@ -81,9 +82,11 @@ def compare(known: Sequence[Known], listed: Sequence[RemoteFolder]) -> Verdict:
     return Verdict(renamed, frozenset(recreated), missing)
 
 
-def take(connection: ImapConnection, mailbox_id: int, writing: Writing) -> dict[int, FolderStatus]:
+def take(
+    connection: MailConnection, mailbox_id: int, writing: Writing, *, counts: bool = True, just_opened: bool = False
+) -> dict[int, FolderStatus]:
     """List the folders, bring their rows up to date, and return the counts that came with the listing, by id."""
-    listed, whole = connection.survey()
+    listed, whole = connection.survey(counts=counts, just_opened=just_opened)
     known = _known(mailbox_id)
     verdict = compare(known, listed)
     believed = whole and any(folder.role == "inbox" for folder in listed)
@@ -130,7 +133,7 @@ def _differs(known: Sequence[Known], listed: Sequence[RemoteFolder], kept: set[i
     return any(not row.gone and row.id not in kept for row in rows_of.values())
 
 
-def _is_there(connection: ImapConnection, row: Known) -> bool:
+def _is_there(connection: MailConnection, row: Known) -> bool:
     """Ask for a folder that a listing left out; only the server's own NO makes it gone."""
     if not row.selectable:
         return False
@@ -144,7 +147,7 @@ def _is_there(connection: ImapConnection, row: Known) -> bool:
     return True
 
 
-def _proven(connection: ImapConnection, gone: Sequence[Known], fresh: Sequence[RemoteFolder]) -> dict[int, str]:
+def _proven(connection: MailConnection, gone: Sequence[Known], fresh: Sequence[RemoteFolder]) -> dict[int, str]:
     """Find missing folders under new names; each new name once, and only with proof.
 
     Each new folder is asked once, and `MOST_PROOFS` are opened: a server may call thousands otherwise each time.
@@ -178,7 +181,7 @@ def _proven(connection: ImapConnection, gone: Sequence[Known], fresh: Sequence[R
     return renamed
 
 
-def _told(connection: ImapConnection, folders: Sequence[RemoteFolder]) -> dict[str, FolderStatus]:
+def _told(connection: MailConnection, folders: Sequence[RemoteFolder]) -> dict[str, FolderStatus]:
     found: dict[str, FolderStatus] = {}
     for folder in folders:
         try:
@@ -189,7 +192,7 @@ def _told(connection: ImapConnection, folders: Sequence[RemoteFolder]) -> dict[s
     return found
 
 
-def _is_proof(connection: ImapConnection, row: Known, name: str) -> bool:
+def _is_proof(connection: MailConnection, row: Known, name: str) -> bool:
     try:
         return _holds(connection, row, name)
     except MailcrmError:
@@ -198,7 +201,7 @@ def _is_proof(connection: ImapConnection, row: Known, name: str) -> bool:
         return False
 
 
-def _holds(connection: ImapConnection, row: Known, name: str) -> bool:
+def _holds(connection: MailConnection, row: Known, name: str) -> bool:
     """Whether a folder holds the messages of another under the same UIDs: a sample from both ends, all the same."""
     with reading() as session:
         sample = _sample(session, row.id)

@@ -2,7 +2,7 @@
 
 | kind       | who can end it                     | what mailcrm does meanwhile                        |
 |------------|------------------------------------|----------------------------------------------------|
-| reconnect  | the user: another password         | tries three times, then stops                      |
+| reconnect  | the user: signs in again           | tries three times, or once if it is sure, then stops |
 | throttled  | time: the server says how much     | waits as long as it was told, else longer each time |
 | network    | time, or whoever runs the network  | tries again, longer apart each time                |
 | server     | the user's or the provider's settings, or the server's operator | the same                |
@@ -31,7 +31,19 @@ Button = Literal["reconnect", "retry", "wait", "open_settings", "open_quarantine
 TABLE: dict[str, tuple[Kind, Button]] = {
     "imap.wrong_password": ("reconnect", "reconnect"),
     "imap.app_password": ("reconnect", "reconnect"),
+    "imap.web_sign_in": ("reconnect", "reconnect"),
+    "imap.oauth_only": ("reconnect", "reconnect"),
+    "imap.wrong_or_off": ("reconnect", "reconnect"),
+    "imap.disabled": ("reconnect", "reconnect"),
     "secret.unreadable": ("reconnect", "reconnect"),
+    "oauth.revoked": ("reconnect", "reconnect"),
+    "oauth.token_refused": ("reconnect", "reconnect"),
+    "oauth.unavailable": ("network", "retry"),
+    "oauth.busy": ("network", "retry"),
+    "oauth.client": ("server", "retry"),
+    "oauth.redirect": ("server", "retry"),
+    "oauth.not_set_up": ("server", "retry"),
+    "oauth.no_mechanism": ("server", "open_settings"),
     "imap.throttled": ("throttled", "wait"),
     "imap.unavailable": ("network", "retry"),
     "server.lost": ("network", "retry"),
@@ -39,7 +51,6 @@ TABLE: dict[str, tuple[Kind, Button]] = {
     "server.timeout": ("network", "retry"),
     "server.unknown_host": ("network", "retry"),
     "server.unreachable": ("network", "retry"),
-    "imap.disabled": ("server", "retry"),
     "imap.folder_missing": ("server", "retry"),
     "imap.refused": ("server", "retry"),
     "server.protocol": ("server", "retry"),
@@ -68,6 +79,8 @@ _WHAT: dict[str, str] = {
     "imap.unavailable": N_("{host} is not available for now: “{answer}”."),
     "imap.folder_missing": N_("The folder “{folder}” can’t be opened on the server."),
     "imap.refused": N_("{host} refused a command: “{answer}”."),
+    "oauth.unavailable": N_("{provider} can’t be reached to renew the sign-in."),
+    "oauth.busy": N_("The sign-in at {provider} is being renewed."),
     "server.lost": N_("{host} closed the connection."),
     "server.timeout": N_("{host} did not answer on port {port} in time."),
     "server.unreachable": N_("{host} can’t be reached on port {port}."),

@@ -48,7 +48,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """A message for the quarantine; `reason` a code of errors.SENTENCES, `sha` None when its bytes could not be had."""
+    """A message for the quarantine; `reason` a code of sentences.py, `sha` None when its bytes could not be had."""
 
     uid: int
     reason: str

@@ -21,16 +21,14 @@ import structlog
 from sqlalchemy import update
 from sqlmodel import Session, col, func, or_, select
 
-from mailcrm.config import config
 from mailcrm.errors import MailcrmError, NotFound, TransientError
 from mailcrm.models import Folder, Mailbox, MessageLocation, PendingUid, Quarantined, SkippedUid, utcnow
 from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
-from mailcrm.services.mail.imap.client import ImapConnection
-from mailcrm.services.mail.imap.client import connect as connect_imap
-from mailcrm.services.mail.mailboxes import credentials
+from mailcrm.services.mail.remote import MailConnection
+from mailcrm.services.mail.signing_in import credentials, open_mailbox
 from mailcrm.services.mail.sync import differ, lease, mend
 from mailcrm.services.mail.sync.ledger import ORDER
 from mailcrm.services.rows import pick, rows, run
@@ -127,7 +125,7 @@ class _Run:
                     return
                 self.folder(connection, folder_id, name)
 
-    def folder(self, connection: ImapConnection, folder_id: int, name: str) -> None:
+    def folder(self, connection: MailConnection, folder_id: int, name: str) -> None:
         """Verify one folder; one that the server doesn't open is noted and left."""
         try:
             found = differ.compare(connection, folder_id, name, self.tell)
@@ -193,9 +191,9 @@ class _Run:
             ordered = sorted(found, key=lambda folder: (ORDER.get(folder.role, len(ORDER)), folder.name))
             return [(folder.id or 0, folder.name) for folder in ordered]
 
-    def connect(self) -> ImapConnection:
+    def connect(self) -> MailConnection:
         """Open a connection of its own."""
-        return connect_imap(self.access.imap, self.access.imap_password, allow_private=config().allow_private_hosts)
+        return open_mailbox(self.access, thorough=True)
 
     @contextmanager
     def leased(self) -> Generator[str]:

@@ -64,9 +64,11 @@ class MortalConnection(sqlite3.Connection):
 class Store:
     """The data folder of a machine: `open` once, `fresh` for each example, `close`."""
 
-    def __init__(self, template: Path) -> None:
+    def __init__(self, template: Path, folder: Path | None = None) -> None:
         shm = Path("/dev/shm")  # noqa: S108  # memory, where there is some
-        self.folder = Path(tempfile.mkdtemp(prefix="mailcrm-machine-", dir=shm if os.access(shm, os.W_OK) else None))
+        self.folder = folder or Path(
+            tempfile.mkdtemp(prefix="mailcrm-machine-", dir=shm if os.access(shm, os.W_OK) else None)
+        )
         self.path = self.folder / "mailcrm.sqlite3"
         shutil.copy(template, self.path)
         self._saved = {name: os.environ.get(name) for name in ("MAILCRM_DATA_DIR", "MAILCRM_DATABASE_URL")}
@@ -74,15 +76,15 @@ class Store:
         database.dispose()
         config.reset()
         fate.live()
-        engine = database.engine()
+        for engine in (database.engine(), database.loading_engine()):
 
-        @event.listens_for(engine, "do_connect")
-        def mortal(_dialect: Any, _record: Any, _args: Any, params: dict[str, Any]) -> None:
-            params["factory"] = MortalConnection
+            @event.listens_for(engine, "do_connect")
+            def mortal(_dialect: Any, _record: Any, _args: Any, params: dict[str, Any]) -> None:
+                params["factory"] = MortalConnection
 
-        @event.listens_for(engine, "connect")
-        def unflushed(connection: Any, _record: Any) -> None:
-            connection.execute("PRAGMA synchronous=OFF")
+            @event.listens_for(engine, "connect")
+            def unflushed(connection: Any, _record: Any) -> None:
+                connection.execute("PRAGMA synchronous=OFF")
 
         with database.transaction() as session:
             user = User(name="Ann", email="ann@home.test", password_hash="x", role="member")

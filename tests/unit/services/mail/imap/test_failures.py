@@ -17,10 +17,10 @@ SIGNING_IN = [
     ("[AUTHENTICATIONFAILED] Invalid credentials (Failure)", "imap.wrong_password", NeedsReconnect),
     ("LOGIN Login error password error", "imap.wrong_password", NeedsReconnect),  # Netease
     ("[ALERT] Application-specific password required (Failure)", "imap.app_password", NeedsReconnect),  # Gmail
-    ("[ALERT] Please log in via your web browser", "imap.app_password", NeedsReconnect),  # Gmail
+    ("[ALERT] Please log in via your web browser", "imap.web_sign_in", NeedsReconnect),  # Gmail
     ("Login fail. Please using weixin token to login.", "imap.app_password", NeedsReconnect),  # QQ
-    ("[ALERT] Your account is not enabled for IMAP use.", "imap.disabled", PermanentError),  # Gmail
-    ("[CONTACTADMIN] Ask your administrator", "imap.disabled", PermanentError),
+    ("[ALERT] Your account is not enabled for IMAP use.", "imap.disabled", NeedsReconnect),  # Gmail
+    ("[CONTACTADMIN] Ask your administrator", "imap.disabled", NeedsReconnect),
     ("[ALERT] Too many simultaneous connections. (Failure)", "imap.throttled", TransientError),  # Gmail
     ("[LIMIT] LOGIN Rate limit hit.", "imap.throttled", TransientError),  # Yahoo
     ("[UNAVAILABLE] Temporary authentication failure.", "imap.unavailable", TransientError),  # Dovecot
@@ -31,7 +31,7 @@ LATER = [
     ("User is authenticated but not connected.", "imap.wrong_password", NeedsReconnect),  # Microsoft
     ("[SERVERBUG] Internal error occurred.", "imap.unavailable", TransientError),  # Dovecot
     ("Server shutting down.", "imap.unavailable", TransientError),
-    ("EXAMINE Unsafe Login. Please contact kefu@188.com for help", "imap.refused", TransientError),
+    ("EXAMINE Unsafe Login. Please contact kefu@188.com for help", "imap.web_sign_in", NeedsReconnect),
 ]
 
 

@@ -75,7 +75,7 @@ def test_text_of_removed_elements_goes_too() -> None:
     [
         ('<img src="https://x.test/a.png">', False, "", 1),
         ('<img src="https://x.test/a.png" alt="Shoes">', False, '<img alt="Shoes">', 1),
-        ('<img src="http://x.test/a.png">', True, '<img src="https://x.test/a.png">', 0),
+        ('<img src="http://x.test/a.png">', True, '<img src="remote-0">', 0),
         ('<img src="cid:a">', False, '<img src="attachments/a">', 0),
         ('<img src="cid:b">', False, "", 0),
         ('<img src="data:image/png;base64,AAAA">', False, '<img src="data:image/png;base64,AAAA">', 0),
@@ -95,6 +95,27 @@ def test_images(html: str, remote: bool, expected: str | None, blocked: int) -> 
         assert "x.test" not in found.html
     else:
         assert found.html == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "told"),
+    [
+        ('<a href="https://evil.test/x">https://bank.com/login</a>', "evil.test"),
+        ('<a href="https://evil.test/x"><b>www.</b><i>bank</i>.com</a>', "evil.test"),
+        ('<a href="https://xn--80ak6aa92e.com">Sign in</a>', "xn--80ak6aa92e.com"),
+        ('<a href="https://bank.com/x">bank.com</a>', None),
+        ('<a href="https://click.mailer.test/x">Read more</a>', None),
+        ('<a href="https://evil.test/x">bank.com', "evil.test"),
+        ('<a data-to="good.test" href="https://x.test">x</a>', None),
+    ],
+)
+def test_a_link_whose_text_names_another_host_says_where_it_leads(html: str, told: str | None) -> None:
+    """Threat 4; what is read stays as it was written."""
+    out = clean(html)
+    assert ("data-to" in out) is (told is not None)
+    if told:
+        assert f'data-to="{told}"' in out
+    assert clean(out) == out
 
 
 def test_direction_is_found_by_paragraph() -> None:

@@ -151,17 +151,23 @@ def test_real_html_is_cleaned(corpora: Path) -> None:
         if not html or len(html) > 60_000:
             continue
         try:
-            once = clean_html(html, remote_images=True, cid_url=lambda _cid: None).html
+            once = _cleaned(html)
         except UncleanableHtml:
             refused += 1
             continue
         done += 1
-        unchanged += clean_html(once, remote_images=True, cid_url=lambda _cid: None).html == once
+        unchanged += _cleaned(once) == once
         assert "<script" not in once
         assert "<style" not in once
     assert done > 150
     assert refused == 0
     assert unchanged / done >= 0.995
+
+
+def _cleaned(html: str) -> str:
+    """The cleaned fragment without the marks that stand around a quote until it is folded."""
+    found = clean_html(html, remote_images=False, cid_url=lambda _cid: None, mark="m4rk").html
+    return found.replace("m4rk-open", "").replace("m4rk-close", "")
 
 
 def _messages(corpora: Path) -> list[Path]:

@@ -6,12 +6,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailcrm.errors import SENTENCES
+from mailcrm.sentences import SENTENCES
 from mailcrm.services.i18n import LANGUAGES
 from mailcrm.services.mail.sync import trouble
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
-PARAMS = {"host": "imap.example", "port": 993, "answer": "no", "folder": "INBOX", "field": "password", "count": 2}
+PARAMS = {
+    "host": "imap.example",
+    "port": 993,
+    "answer": "no",
+    "folder": "INBOX",
+    "field": "password",
+    "count": 2,
+    "provider": "Google",
+    "uri": "u",
+}
 
 
 def test_no_error_of_sync_is_missing_from_the_table() -> None:

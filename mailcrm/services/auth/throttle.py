@@ -3,11 +3,17 @@
 Three counts run side by side. An address from one network is stopped soon; the address from anywhere later, so that a
 stranger cannot keep a colleague out with five wrong tries; a network last. A try is counted before its password is
 looked at, so tries sent at once are counted too; the right password takes its address's tries back.
+
+Who tries is named with a kind before what was typed ("address ann@x.example", "code of 5"): a name that a stranger types
+is never another count's.
 """
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, delete, func, select
@@ -20,10 +26,15 @@ TRIES_BY_ADDRESS = 25  # from all networks together
 TRIES_BY_NETWORK = 50  # an office behind one address signs in on Monday morning
 
 
-def locked_until(session: Session, email: str, network: str) -> datetime | None:
+def locked_until(session: Session, who: str, network: str) -> datetime | None:
     """Return when the next try is allowed, None when it is allowed now."""
+    return full_until(session, _limits(who, network))
+
+
+def full_until(session: Session, limits: Mapping[str, int]) -> datetime | None:
+    """The same, for any subjects with the most tries of each."""
     ends: list[datetime] = []
-    for subject, most in _limits(email, network).items():
+    for subject, most in limits.items():
         times = session.exec(
             select(LoginAttempt.at)
             .where(LoginAttempt.subject == subject, col(LoginAttempt.at) > utcnow() - WINDOW)
@@ -35,39 +46,57 @@ def locked_until(session: Session, email: str, network: str) -> datetime | None:
     return max(ends, default=None)
 
 
-def count(session: Session, email: str, network: str) -> int:
-    """Count a try; return how many the address has left from this network."""
-    session.exec(delete(LoginAttempt).where(col(LoginAttempt.at) < utcnow() - 2 * WINDOW))
-    limits = _limits(email, network)
-    session.add_all(LoginAttempt(subject=subject) for subject in limits)
-    session.flush()
+def count(session: Session, who: str, network: str) -> int:
+    """Count a try; return how many are left from this network."""
+    limits = _limits(who, network)
+    count_all(session, limits)
     subject, most = next(iter(limits.items()))
     used = select(func.count()).select_from(LoginAttempt)
     used = used.where(LoginAttempt.subject == subject, col(LoginAttempt.at) > utcnow() - WINDOW)
     return max(0, most - session.exec(used).one())
 
 
-def take_back(session: Session, email: str, network: str) -> None:
-    """Forget the address's tries, and the network's last one."""
-    limits = _limits(email, network)
-    address = [subject for subject in limits if subject != subject_of(network)]
-    session.exec(delete(LoginAttempt).where(col(LoginAttempt.subject).in_(address)))
-    for subject in limits.keys() - set(address):
+def count_all(session: Session, subjects: Iterable[str]) -> None:
+    """Count a try for each subject; those that no longer matter are forgotten."""
+    session.exec(delete(LoginAttempt).where(col(LoginAttempt.at) < utcnow() - 2 * WINDOW))
+    session.add_all(LoginAttempt(subject=subject) for subject in subjects)
+    session.flush()
+
+
+def take_back(session: Session, who: str, network: str) -> None:
+    """Forget the tries of who it is, and the network's last one."""
+    limits, whole = _limits(who, network), network_subject(network)
+    own = [subject for subject in limits if subject != whole]
+    session.exec(delete(LoginAttempt).where(col(LoginAttempt.subject).in_(own)))
+    for subject in limits.keys() - set(own):
         last = select(func.max(LoginAttempt.id)).where(LoginAttempt.subject == subject).scalar_subquery()
         session.exec(delete(LoginAttempt).where(col(LoginAttempt.id) == last))
 
 
-def subject_of(value: str) -> str:
-    """Return the key that an address or a network is counted under: a hash, so that the table names nobody."""
-    return hashlib.sha256(value.strip().lower().encode()).hexdigest()[:32]
+def subject_of(*names: str) -> str:
+    """Return the key that something is counted under: a hash, so that the table names nobody."""
+    plain = json.dumps([name.strip().lower() for name in names])
+    return hashlib.sha256(plain.encode()).hexdigest()[:32]
 
 
-def _limits(email: str, network: str) -> dict[str, int]:
+def network_subject(address: str) -> str:
+    """Return the key of a network: an address, and of IPv6 all 2^64 that one line of somebody's has."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return subject_of("network", address)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is None:
+        address = str(ipaddress.ip_network((int(ip), 64), strict=False))
+    return subject_of("network", address)
+
+
+def _limits(who: str, network: str) -> dict[str, int]:
     """What a try counts for, the narrowest first, with the most tries of each."""
     if not network:
-        return {subject_of(email): TRIES}
+        return {subject_of(who): TRIES}
+    whole = network_subject(network)
     return {
-        subject_of(f"{email} {network}"): TRIES,
-        subject_of(email): TRIES_BY_ADDRESS,
-        subject_of(network): TRIES_BY_NETWORK,
+        subject_of(who, whole): TRIES,
+        subject_of(who): TRIES_BY_ADDRESS,
+        whole: TRIES_BY_NETWORK,
     }

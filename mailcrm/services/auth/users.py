@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import available_timezones
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from mailcrm.errors import NotFound, UserError
 from mailcrm.models import ApiToken, Invite, User, Workspace, utcnow
-from mailcrm.services import access, audit, crypto
+from mailcrm.services import access, audit, crypto, telling
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import passwords, sessions
 from mailcrm.services.db import reading, transaction
+from mailcrm.services.mail import own_changes
 
 INVITE_LIFETIME = timedelta(days=7)
+UNDO_CHOICES = (0, 5, 10, 20, 30)  # seconds (B10)
 _EMAIL = re.compile(r"[^\s@<>\"',;:\\()\[\]\x00-\x1f\x7f]{1,64}@[^\s@<>\"',;:\\()\[\]\x00-\x1f\x7f]{1,253}")
 
 
@@ -37,6 +39,8 @@ class UserView:
     time_zone: str
     theme: str
     created_at: datetime
+    undo_seconds: int = 10
+    mail_links: str = "mailcrm"
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def set_up(
         title = workspace_name.strip() or name.strip()
         session.add(Workspace(name=title, language=language, time_zone=time_zone, currency=currency, demo=demo))
         user = _add(session, name, email, hashed, "admin", language, time_zone)
-        actor = _actor(user)
+        actor = access.actor_for(session, user.id or 0)
         audit.record(session, actor, "set_up", "workspace", 1)
         return actor, sessions.start(session, actor.user_id)
 
@@ -134,7 +138,24 @@ def change_profile(actor: Actor, *, name: str, language: str, time_zone: str, th
     with transaction() as session:
         user = _own(session, actor)
         user.name, user.language, user.theme = _name(name), language, theme
-        user.time_zone = _zone(time_zone)
+        zone = _zone(time_zone)
+        if zone != user.time_zone:
+            user.time_zone = zone
+            telling.hold_again(session, user)
+        session.add(user)
+        return _view(user)
+
+
+def change_writing(actor: Actor, *, undo_seconds: int | None = None, mail_links: str | None = None) -> UserView:
+    """Choose how long a send can be taken back (0, 5, 10, 20 or 30 s), and what addresses open (M18); None leaves it."""
+    if undo_seconds is not None and undo_seconds not in UNDO_CHOICES:
+        raise UserError("input.invalid", value=str(undo_seconds)[:40], field="Undo")
+    if mail_links is not None and mail_links not in ("mailcrm", "system"):
+        raise UserError("input.invalid", value=mail_links[:40], field="Email links")
+    with transaction() as session:
+        user = _own(session, actor)
+        user.undo_seconds = user.undo_seconds if undo_seconds is None else undo_seconds
+        user.mail_links = user.mail_links if mail_links is None else mail_links
         session.add(user)
         return _view(user)
 
@@ -144,12 +165,13 @@ def disable(actor: Actor | None, user_id: int) -> None:
     if actor is not None:
         access.require_admin(actor)
     with transaction() as session:
+        # Locked, so that two of them can't switch each other off at once.
+        able = select(User).where(User.role == "admin", col(User.disabled_at).is_(None)).order_by(col(User.id))
+        admins = {admin.id for admin in session.exec(able.with_for_update())}
         user = session.get(User, user_id)
         if user is None:
             raise NotFound
-        others = select(func.count()).select_from(User)
-        others = others.where(User.role == "admin", col(User.disabled_at).is_(None), User.id != user_id)
-        if user.role == "admin" and not session.exec(others).one():
+        if user.role == "admin" and not admins - {user_id}:
             raise UserError("auth.last_admin")
         user.disabled_at = utcnow()
         sessions.end_all(session, user_id)
@@ -163,7 +185,7 @@ def invite(actor: Actor, *, email: str = "", admin: bool = False) -> str:
     with transaction() as session:
         row = Invite(
             token_hash=crypto.digest(secret),
-            email=_email(email) if email.strip() else "",
+            email=checked_email(email) if email.strip() else "",
             role="admin" if admin else "member",
             created_by=actor.user_id,
             expires_at=utcnow() + INVITE_LIFETIME,
@@ -185,13 +207,13 @@ def accept_invite(secret: str, *, name: str, email: str, password: str) -> tuple
     passwords.check_strength(password)
     hashed = passwords.hash_password(password)
     with transaction() as session:
-        row = _standing_invite(session, secret)
+        row = _standing_invite(session, secret, alone=True)
         row.used_at = utcnow()
         session.add(row)
         space = session.get(Workspace, 1)
         language, zone = (space.language, space.time_zone) if space else ("en", "UTC")
         user = _add(session, name, row.email or email, hashed, row.role, language, zone)
-        actor = _actor(user)
+        actor = access.actor_for(session, user.id or 0)
         audit.record(session, actor, "accept", "invite", row.id)
         return actor, sessions.start(session, actor.user_id)
 
@@ -223,7 +245,7 @@ def actor_of_token(secret: str) -> Actor | None:
 def _add(
     session: Session, name: str, email: str, hashed: str, role: str, language: str = "en", time_zone: str = "UTC"
 ) -> User:
-    address = _email(email)
+    address = checked_email(email)
     if session.exec(select(User.id).where(User.email == address)).first() is not None:
         raise UserError("auth.email_taken", email=address)
     user = User(
@@ -236,11 +258,13 @@ def _add(
     )
     session.add(user)
     session.flush()
+    own_changes.settle(session, gained=(address,))
     return user
 
 
-def _standing_invite(session: Session, secret: str) -> Invite:
-    row = session.exec(select(Invite).where(Invite.token_hash == crypto.digest(secret))).first()
+def _standing_invite(session: Session, secret: str, *, alone: bool = False) -> Invite:
+    query = select(Invite).where(Invite.token_hash == crypto.digest(secret))
+    row = session.exec(query.with_for_update() if alone else query).first()
     if row is None or row.used_at is not None or row.expires_at <= utcnow():
         raise UserError("auth.invite_invalid")
     return row
@@ -253,7 +277,8 @@ def _own(session: Session, actor: Actor) -> User:
     return user
 
 
-def _email(value: str) -> str:
+def checked_email(value: str) -> str:
+    """Return an address as it is kept; UserError("auth.email_invalid") for what is none."""
     address = value.strip().lower()
     if not _EMAIL.fullmatch(address) or len(address) > 254:
         raise UserError("auth.email_invalid", email=value.strip()[:80])
@@ -273,10 +298,6 @@ def _zone(value: str) -> str:
     return value if value in available_timezones() else "UTC"
 
 
-def _actor(user: User) -> Actor:
-    return Actor(user.id or 0, user.role == "admin", user.language, user.time_zone)
-
-
 def _view(user: User) -> UserView:
     return UserView(
         id=user.id or 0,
@@ -288,4 +309,6 @@ def _view(user: User) -> UserView:
         time_zone=user.time_zone,
         theme=user.theme,
         created_at=user.created_at,
+        undo_seconds=user.undo_seconds,
+        mail_links=user.mail_links,
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import timedelta
 from typing import Any
 
-from sqlmodel import col, func, select
+from sqlmodel import Session, col, func, select
 
-from mailcrm.models import Mailbox, Message, Outbox, PendingUid, Quarantined, SkippedUid
+from mailcrm.models import AuditEntry, Mailbox, Message, Outbox, PendingUid, Quarantined, SkippedUid, utcnow
 from mailcrm.services.db import reading
 from mailcrm.services.jobs import queue
+from mailcrm.services.rows import pick, rows
+from mailcrm.services.tracking import intake
 
 Figure = tuple[str, str, dict[str, float]]
 
@@ -33,5 +37,18 @@ def collect() -> list[Figure]:
             ("messages_skipped", "Messages left on servers, by reason.", by(col(SkippedUid.reason))),
             ("messages_quarantined", "Messages that could not be read.", total(Quarantined)),
             ("outbox", "Outgoing mail by state.", by(col(Outbox.state))),
+            ("tracking_dropped", "Opens and clicks of the last day that could not be recorded.", _dropped(session)),
             ("jobs_waiting", "Jobs in the queue by lane.", {lane: float(n) for lane, n in queue.waiting().items()}),
         ]
+
+
+def _dropped(session: Session) -> dict[str, float]:
+    query = pick(AuditEntry.detail).where(
+        col(AuditEntry.object_kind) == "tracking",
+        col(AuditEntry.verb) == intake.DROPPED,
+        col(AuditEntry.at) > utcnow() - timedelta(days=1),
+    )
+    found: Counter[str] = Counter()
+    for (detail,) in rows(session, query):
+        found.update({reason: int(count) for reason, count in detail.items()})
+    return {reason: float(count) for reason, count in found.items()}

@@ -20,7 +20,8 @@ from babel.dates import format_date, format_time, format_timedelta, get_day_name
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from mailcrm.errors import SENTENCES, MailcrmError
+from mailcrm.errors import MailcrmError
+from mailcrm.sentences import SENTENCES
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LOCALE_DIR = PACKAGE / "locale"
@@ -109,6 +110,16 @@ def best_language(accept_language: str) -> str:
 def number(language: str, value: int) -> str:
     """Return 12,480 in the locale's digits and grouping."""
     return numbers.format_decimal(value, locale=_locale(language))
+
+
+def decimal(language: str, value: float, digits: int) -> str:
+    """Return 58.0 with so many digits behind the locale's decimal sign."""
+    return numbers.format_decimal(value, format=f"#,##0.{'0' * digits}", locale=_locale(language))
+
+
+def bounded(language: str, value: int, most: int = 999) -> str:
+    """Return the number as `number` does, "999+" for more than `most`, "" for none."""
+    return f"{number(language, most)}+" if value > most else number(language, value) if value else ""
 
 
 def format_money(minor: int, currency: str, language: str) -> str:
@@ -207,6 +218,11 @@ def weekdays(language: str, codes: Sequence[str]) -> str:
     return ", ".join(names[order.index(code)] for code in codes if code in order)
 
 
+def weekday(language: str, day: int) -> str:
+    """Return Mon for 0, Sun for 6."""
+    return get_day_names("abbreviated", locale=_locale(language))[day]
+
+
 def span(language: str, length: timedelta) -> str:
     """Return a length of time in one unit: 17 minutes, 3 days."""
     return format_timedelta(length, threshold=1.2, locale=_locale(language))
@@ -227,7 +243,7 @@ def used_msgids() -> dict[str, list[str]]:
         for msgid in msgids_of(ast.parse(path.read_text())):
             found.setdefault(msgid, []).append(path.relative_to(PACKAGE.parent).as_posix())
     for msgid in SENTENCES.values():
-        found.setdefault(msgid, []).append("mailcrm/errors.py")
+        found.setdefault(msgid, []).append("mailcrm/sentences.py")
     return found
 
 

@@ -2,6 +2,7 @@
 
 A line says that something happened and how often, never what a message holds beyond subject and name; those are read
 when the list is shown, and only while the actor may see the message. Repeats join one line while it is unread.
+Reads and marks as read; what is told, and when, is services/telling.py. Lines that are held are not here yet.
 Does not push: a hint on topic "notifications" makes open tabs read again.
 """
 
@@ -11,14 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, func, select, update
 
 from mailcrm.models import Mailbox, Message, Notification, Participant, utcnow
+from mailcrm.models.workspace import NotificationKind
 from mailcrm.services import access, live, paging
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
+from mailcrm.services.telling import DIGEST, NEWS, notify
 
-KINDS = ("open", "click", "send_failed", "sync_failed", "reconnect", "info")
+__all__ = [
+    "NotificationKind", "NotificationView", "list_notifications", "mark_read", "notify", "page_of_notifications", "unread_count",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def page_of_notifications(
     """Return lines, newest first, of one kind when `kind` is given."""
     size = paging.page_size(limit)
     with reading() as session:
-        query = select(Notification).where(access.own_notification(actor))
+        query = select(Notification).where(access.own_notification(actor), _told())
         if kind is not None:
             query = query.where(Notification.kind == kind)
         if cursor:
@@ -60,21 +66,24 @@ def page_of_notifications(
         query = query.order_by(col(Notification.at).desc(), col(Notification.id).desc())
         found = session.exec(query.limit(size + 1)).all()
         views = [_view(session, actor, row) for row in found]
-    return paging.cut(views, size, lambda row: paging.cursor_at(row.at, row.id))
+    made = paging.cut(views, size, lambda row: paging.cursor_at(row.at, row.id))
+    return paging.Page(tuple(row for row in made.rows if row.kind != DIGEST or row.count), made.next_cursor)
 
 
 def unread_count(actor: Actor) -> int:
     """Return how many lines are unread."""
     with reading() as session:
-        query = select(func.count()).where(access.own_notification(actor), col(Notification.read_at).is_(None))
-        return int(session.exec(query).one())
+        unread = (access.own_notification(actor), _told(), col(Notification.read_at).is_(None))
+        count = int(session.exec(select(func.count()).where(*unread)).one())
+        digests = session.exec(select(Notification).where(*unread, Notification.kind == DIGEST)).all()
+        return count - sum(not _view(session, actor, row).count for row in digests)
 
 
 def mark_read(actor: Actor, notification_id: int | None = None) -> None:
     """Mark one line as read, or all. The next event of its kind starts a new line."""
     with transaction() as session:
         change = update(Notification).where(
-            col(Notification.user_id) == actor.user_id, col(Notification.read_at).is_(None)
+            col(Notification.user_id) == actor.user_id, col(Notification.read_at).is_(None), _told()
         )
         if notification_id is not None:
             row = access.load(session, Notification, notification_id, col(Notification.user_id) == actor.user_id)
@@ -83,46 +92,14 @@ def mark_read(actor: Actor, notification_id: int | None = None) -> None:
         live.hint(session, actor.user_id, "notifications")
 
 
-def notify(
-    session: Session,
-    user_id: int,
-    kind: str,
-    *,
-    group_key: str | None = None,
-    count: int = 1,
-    at: datetime | None = None,
-    message_id: int | None = None,
-    thread_id: int | None = None,
-    mailbox_id: int | None = None,
-    deal_id: int | None = None,
-    params: dict[str, Any] | None = None,
-) -> None:
-    """Tell a user, in the caller's transaction; joins the unread line of the same `group_key`.
-
-    Two processes that meet at a new line: the second fails on the unique key and its caller's transaction is tried
-    again; callers that may meet (tracking/record.py) lock the tracked row first, so they don't.
-    """
-    at = at or utcnow()
-    row = None
-    if group_key is not None:
-        row = session.exec(
-            select(Notification).where(Notification.user_id == user_id, Notification.group_key == group_key)
-        ).first()
-    if row is None:
-        row = Notification(user_id=user_id, kind=kind, group_key=group_key, count=count)
-    else:
-        row.count += count
-    row.at = at
-    row.message_id = message_id or row.message_id
-    row.thread_id = thread_id or row.thread_id
-    row.mailbox_id = mailbox_id or row.mailbox_id
-    row.deal_id = deal_id or row.deal_id
-    row.params = {**row.params, **(params or {})}
-    session.add(row)
-    live.hint(session, user_id, "notifications")
+def _told() -> ColumnElement[bool]:
+    """Not held back by quiet hours or for a digest, or not any more."""
+    return or_(col(Notification.held_until).is_(None), col(Notification.held_until) <= utcnow())
 
 
 def _view(session: Session, actor: Actor, row: Notification) -> NotificationView:
+    if row.kind == DIGEST:
+        return _digest(session, actor, row)
     title = detail = ""
     message = None
     if row.message_id is not None:
@@ -153,4 +130,31 @@ def _view(session: Session, actor: Actor, row: Notification) -> NotificationView
         message_id=message.id if message is not None else None,
         deal_id=row.deal_id,
         params=dict(row.params),
+    )
+
+
+def _digest(session: Session, actor: Actor, row: Notification) -> NotificationView:
+    """One line for many emails: `params` counts "open", "click", "replied" and "emails" that the actor may see."""
+    by: dict[str, dict[str, int]] = row.params.get("by", {})
+    ids = [int(each) for each in by if each != "0"]
+    seen = session.exec(
+        select(Message.id, Message.subject)
+        .where(col(Message.id).in_(ids), access.visible_message(actor))
+        .order_by(col(Message.id).desc())
+    ).all()
+    counted = [by[str(message_id)] for message_id, _ in seen] + [row.params.get("rest", {})]
+    totals = {kind: sum(each.get(kind, 0) for each in counted) for kind in NEWS}
+    emails = len(seen) + int(row.params.get("rest", {}).get("emails", 0))
+    return NotificationView(
+        id=row.id or 0,
+        kind=DIGEST,
+        title="",
+        detail=", ".join(dict.fromkeys(subject for _, subject in seen if subject))[:200],
+        count=sum(totals.values()),
+        at=row.at,
+        read=row.read_at is not None,
+        thread_id=None,
+        message_id=None,
+        deal_id=None,
+        params={**totals, "emails": emails},
     )

@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from mailcrm.models import Mailbox, Message, Participant, TrackedLink, TrackedMessage, utcnow
 from mailcrm.services import demo
 from mailcrm.services.db import transaction
-from mailcrm.services.tracking import record, tokens
+from mailcrm.services.tracking import record, replies, tokens
 
 OUTLOOK = "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; WOW64; Trident/7.0; .NET4.0C; .NET4.0E; ms-office; MSOffice 16)"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
@@ -77,6 +77,7 @@ def lay() -> bool:
     """Make the history of what has arrived; return whether that was all of it."""
     done = [_lay(past) for past in HISTORY]
     record.flush()
+    _settle_replies()
     return all(done)
 
 
@@ -110,12 +111,24 @@ def _lay(past: Past) -> bool:
         if past.link is not None:
             session.add(TrackedLink(tracked_id=tracked.id or 0, position=LINK, url=past.link[0], text=past.link[1]))
     for seen, at in _moments(past, sent, utcnow()):
-        fetch = record.Fetch(user_agent=seen.agent, at=at)
+        fetch = record.Fetch(user_agent=seen.agent)
         if seen.action == "click":
-            record.click(tokens.make("click", nonce, LINK), fetch)
+            record.click(tokens.make("click", nonce, LINK), fetch, at)
         else:
-            record.open_pixel(tokens.make("open", nonce), fetch)
+            record.open_pixel(tokens.make("open", nonce), fetch, at)
     return True
+
+
+def _settle_replies() -> None:
+    """Note the answers that arrived before their message was tracked: the rules have looked at them already."""
+    with transaction() as session:
+        threads = (
+            select(Message.thread_id)
+            .join(TrackedMessage, col(TrackedMessage.message_id) == col(Message.id))
+            .where(col(Message.rfc_message_id).in_(TRACKED), col(TrackedMessage.replied_at).is_(None))
+        )
+        arrived = select(Message.id).where(col(Message.thread_id).in_(threads), Message.direction == "in")
+        replies.settle(session, [each or 0 for each in session.exec(arrived)])
 
 
 def _moments(past: Past, sent: datetime, now: datetime) -> Iterator[tuple[Seen, datetime]]:

@@ -20,7 +20,9 @@ from mailcrm.config import config
 from mailcrm.errors import ConfigError
 
 LANES = ("sync", "quick")
-SYNC_JOBS = frozenset({"sync_mailbox", "verify_mailbox"})
+SYNC_JOBS = frozenset(
+    {"sync_mailbox", "verify_mailbox", "smart_bcc", "drop_mailbox", "webhooks", "renew_token"}
+)  # those that wait for others' servers
 TASK = "mailcrm.job"  # the stored name; a rename of the function must not orphan queued jobs
 
 log = structlog.get_logger()

@@ -14,18 +14,35 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, literal, or_
 from sqlmodel import Session, col, select
 
-from mailcrm.models import Mailbox, Message, Outbox, utcnow
-from mailcrm.services import live
+from mailcrm.models import (
+    AccountLetter,
+    BccArrival,
+    DropMailbox,
+    Import,
+    Mailbox,
+    Message,
+    Notification,
+    Outbox,
+    Reminder,
+    WebhookDelivery,
+    utcnow,
+)
+from mailcrm.services import live, telling
+from mailcrm.services.auth import account_letters
 from mailcrm.services.db import reading
 from mailcrm.services.jobs import queue
+from mailcrm.services.mail import outage_letters, outages, reminders
+from mailcrm.services.mail.oauth import tokens
 from mailcrm.services.mail.providers import pace
 from mailcrm.services.mail.watch import TRUST
 from mailcrm.services.mail.writeback import queue as writeback
 from mailcrm.services.rows import pick, rows
+from mailcrm.services.webhooks import deliver as webhooks
 
 EVERY_S = 2.0
 POLL = timedelta(seconds=30)  # how often a mailbox is looked at that nobody watches, unless its provider bears less
 LATEST = timedelta(minutes=5)  # no provider's safety pass is later than that (providers/pace.py)
+AHEAD = timedelta(minutes=10)  # no lease or look is later than that: the clock was set back
 SOONEST = timedelta(minutes=3)  # and none is sooner
 QUEUED_MOST = 50  # syncs that wait in the queue; the rest stays in rows, so that a push does not wait behind a poll
 FORGET_S = 60.0
@@ -52,9 +69,18 @@ def sweep(*, starting: bool = False) -> int:
         ]
         jobs.extend(("write_back", {"mailbox_id": due}) for due in writeback.due_mailboxes(session, now))
         jobs.extend(("verify_mailbox", {"mailbox_id": due}) for due in due_verifications(session, now))
+        jobs.extend(("run_import", {"import_id": due}) for due in due_imports(session, now))
+        jobs.extend(("renew_token", {"mailbox_id": due}) for due in tokens.due(session, now))
         for job, model, is_due in (
             ("deliver", Outbox, outbox_due(now)),
             ("sent_copy", Outbox, copy_due(now)),
+            ("remind", Reminder, reminders.is_due(now)),
+            ("tell_outage", Mailbox, outage_letters.untold()),
+            ("account_letters", AccountLetter, account_letters.is_due(now)),
+            ("tell", Notification, telling.is_due(now)),
+            ("webhooks", WebhookDelivery, webhooks.is_due(now)),
+            ("smart_bcc", BccArrival, and_(col(BccArrival.state) == "waiting", _is_ready(BccArrival, now))),
+            ("drop_mailbox", DropMailbox, _is_ready(DropMailbox, now)),
             ("link_pending", Message, and_(col(Message.link_pending), col(Message.deleted_at).is_(None))),
         ):
             if session.exec(select(model.id).where(is_due).limit(1)).first() is not None:
@@ -84,6 +110,7 @@ def due_mailboxes(session: Session, now: datetime, *, starting: bool = False) ->
     unseen = or_(
         col(Mailbox.last_success_at).is_(None),
         col(Mailbox.last_success_at) <= now - LATEST,
+        col(Mailbox.last_success_at) > now + AHEAD,
         and_(~watched, col(Mailbox.last_success_at) <= now - POLL),
     )
     some_providers = and_(watched, col(Mailbox.last_success_at) <= now - SOONEST)
@@ -91,7 +118,12 @@ def due_mailboxes(session: Session, now: datetime, *, starting: bool = False) ->
         pick(Mailbox.id, Mailbox.imap_host, Mailbox.last_success_at, asked, watched)
         .where(
             col(Mailbox.status) == "active",
-            or_(col(Mailbox.lease_until).is_(None), col(Mailbox.lease_until) <= now, literal(starting)),
+            or_(
+                col(Mailbox.lease_until).is_(None),
+                col(Mailbox.lease_until) <= now,
+                col(Mailbox.lease_until) > now + AHEAD,
+                literal(starting),
+            ),
             ~waits,
             or_(asked, unseen, some_providers),
         )
@@ -100,7 +132,7 @@ def due_mailboxes(session: Session, now: datetime, *, starting: bool = False) ->
     return [
         mailbox_id
         for mailbox_id, host, seen, is_asked, is_watched in rows(session, query)
-        if is_asked or seen is None or seen <= now - _patience(host, is_watched)
+        if is_asked or seen is None or seen > now + AHEAD or seen <= now - _patience(host, is_watched)
     ]
 
 
@@ -126,25 +158,46 @@ def due_verifications(session: Session, now: datetime) -> list[int]:
     return [mailbox_id for mailbox_id in session.exec(asked) if mailbox_id is not None]
 
 
+def due_imports(session: Session, now: datetime) -> list[int]:
+    """Ids of the imports that were started and that nobody works on."""
+    free = or_(col(Import.lease_until).is_(None), col(Import.lease_until) < now)
+    asked = select(Import.id).where(Import.state == "running", free).limit(5)
+    return [import_id for import_id in session.exec(asked) if import_id is not None]
+
+
 def outbox_due(now: datetime) -> ColumnElement[bool]:
     """Mail whose time has come, whose sender died while holding it, or of which nobody knows whether it was sent."""
     ready = or_(col(Outbox.next_try_at).is_(None), col(Outbox.next_try_at) <= now)
-    queued = and_(col(Outbox.state) == "queued", or_(col(Outbox.send_at).is_(None), col(Outbox.send_at) <= now), ready)
+    goes = ~outages.is_out(col(Outbox.mailbox_id))
+    queued = and_(
+        col(Outbox.state) == "queued", goes, or_(col(Outbox.send_at).is_(None), col(Outbox.send_at) <= now), ready
+    )
     lost = and_(col(Outbox.state) == "sending", or_(col(Outbox.lease_until).is_(None), col(Outbox.lease_until) <= now))
     unsettled = and_(col(Outbox.state) == "unknown", col(Outbox.next_try_at) <= now)
     return or_(queued, lost, unsettled)
 
 
+def _is_ready(model: type[BccArrival | DropMailbox], now: datetime) -> ColumnElement[bool]:
+    return or_(col(model.next_try_at).is_(None), col(model.next_try_at) <= now)
+
+
 def copy_due(now: datetime) -> ColumnElement[bool]:
     """Sent mail whose copy is not in the server's Sent folder yet."""
     ready = or_(col(Outbox.next_try_at).is_(None), col(Outbox.next_try_at) <= now)
-    return and_(col(Outbox.sent_copy) == "pending", col(Outbox.sent_at).is_not(None), ready)
+    goes = ~outages.is_out(col(Outbox.mailbox_id))
+    return and_(col(Outbox.sent_copy) == "pending", col(Outbox.sent_at).is_not(None), ready, goes)
 
 
 def began(job: str, args: dict[str, int | str]) -> None:
     """Note that a job left the queue, so that the next sweep may enqueue it again."""
     with _lock:
         _waiting.pop(_key(job, args), None)
+
+
+def forget() -> None:
+    """Forget what this process enqueued (tests have many databases)."""
+    with _lock:
+        _waiting.clear()
 
 
 def _enqueue_once(job: str, args: dict[str, int | str]) -> bool:

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 stopping = threading.Event()
 TURNS = Turns(SYNC_THREADS)
 _verifying = threading.Lock()
+_importing = threading.Lock()
 
 
 def stop() -> None:
@@ -94,12 +95,95 @@ def sent_copy() -> None:
     outbox.store_copies(BATCH)
 
 
+def remind() -> None:
+    """Bring back conversations whose time has come."""
+    from mailcrm.services.mail import reminders
+
+    reminders.remind_due(BATCH)
+
+
+def tell_outage() -> None:
+    """Write to users whose mailbox needs them."""
+    from mailcrm.services.mail import outage_letters
+
+    outage_letters.tell_due(BATCH)
+
+
+def account_letters() -> None:
+    """Write to users about their accounts."""
+    from mailcrm.services.auth import account_letters as waiting
+
+    waiting.send_due(BATCH)
+
+
+def webhooks() -> None:
+    """Tell programs what happened to tracked mail."""
+    from mailcrm.services.webhooks import deliver
+
+    deliver.deliver_due(BATCH)
+
+
+def renew_token(mailbox_id: int) -> None:
+    """Renew a mailbox's token ahead of its end, so that a grant that is gone is noticed without a sync."""
+    from mailcrm.services.mail.oauth import tokens
+
+    tokens.renew_due(mailbox_id)
+
+
+def tell() -> None:
+    """Put notifications among the others that quiet hours or a digest held back."""
+    from mailcrm.services import telling
+
+    telling.release_due(BATCH)
+
+
+def smart_bcc() -> None:
+    """Decide what becomes of mail that came through Smart Bcc."""
+    from mailcrm.services.smart_bcc import intake
+
+    if intake.take_in(BATCH, stopping.is_set) >= BATCH and not stopping.is_set():
+        queue.enqueue("smart_bcc")
+
+
+def drop_mailbox() -> None:
+    """Take in what lies in the mailbox of Smart Bcc."""
+    from mailcrm.services.smart_bcc import drop
+
+    drop.fetch()
+
+
+def run_import(import_id: int) -> None:
+    """Import the file that was started; one at a time in this process, so that quick jobs keep their threads."""
+    from mailcrm.services.crm.transfer import run as transfer
+
+    if not _importing.acquire(blocking=False):
+        return  # the sweep asks again
+    try:
+        transfer.run_import(import_id, stopping.is_set)
+    finally:
+        _importing.release()
+
+
 def tidy() -> None:
-    """Index what waits for it, merge the words of deleted mail out of the index, free what nothing refers to."""
+    """Look over the database once a day, index what waits for it, merge the words of deleted mail out of the index, free what is old or nothing refers to."""
+    from mailcrm.services import soundness
+    from mailcrm.services.crm import purge
+    from mailcrm.services.crm.transfer import imports
     from mailcrm.services.jobs import queue
     from mailcrm.services.mail import blob_sweep
+    from mailcrm.services.mail.outbox import later
     from mailcrm.services.mail.search import index
+    from mailcrm.services.smart_bcc import arrivals
+    from mailcrm.services.tracking import retention
+    from mailcrm.services.webhooks import deliver as webhook_log
 
+    soundness.look_if_due()
+    later.read_again()
+    imports.forget_old()
+    webhook_log.forget_old()
+    arrivals.forget_old()
+    retention.tidy(stopping.is_set)
+    purge.purge(stopping.is_set)
     ends = time.monotonic() + TIDY_BUDGET_S
     while not stopping.is_set():
         left = [index.index_waiting(BATCH) > 0, index.forget_deleted(), blob_sweep.sweep()]
@@ -124,6 +208,15 @@ JOBS: dict[str, Callable[..., None]] = {
     "link_pending": link_pending,
     "deliver": deliver,
     "sent_copy": sent_copy,
+    "remind": remind,
+    "tell": tell,
+    "webhooks": webhooks,
+    "tell_outage": tell_outage,
+    "account_letters": account_letters,
+    "smart_bcc": smart_bcc,
+    "drop_mailbox": drop_mailbox,
+    "run_import": run_import,
+    "renew_token": renew_token,
     "tidy": tidy,
     "sweep": sweep,
 }

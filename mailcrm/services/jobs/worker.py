@@ -17,6 +17,7 @@ import structlog
 from mailcrm.services import db
 from mailcrm.services.jobs import memory, queue, sweep, tasks
 from mailcrm.services.jobs.lanes import Lane
+from mailcrm.services.tracking import recorder
 
 SYNC_THREADS = tasks.SYNC_THREADS
 QUICK_THREADS = 3
@@ -36,6 +37,7 @@ def run() -> None:
     lanes = [Lane("sync", SYNC_THREADS, tasks.run), Lane("quick", QUICK_THREADS, tasks.run)]
     for lane in lanes:
         lane.start()
+    recording = recorder.start(stop)
     sweeper = threading.Thread(target=_sweep_until, args=(stop,), name="sweep", daemon=True)
     sweeper.start()
     log.info("worker started", sync_threads=SYNC_THREADS, quick_threads=QUICK_THREADS)
@@ -44,6 +46,7 @@ def run() -> None:
     for lane in lanes:
         lane.stop()
     deadline = time.monotonic() + STOP_S
+    recording.join(STOP_S)
     left = sum(lane.join(deadline - time.monotonic()) for lane in lanes)
     log.info("worker stopped", jobs_left=left)
     os._exit(0)  # a thread that waits for a server must not hold the process up

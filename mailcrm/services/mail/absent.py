@@ -16,19 +16,18 @@ from contextlib import contextmanager
 
 from sqlmodel import Session, col, select
 
-from mailcrm.config import config
 from mailcrm.errors import NotFound, PermanentError, UserError
 from mailcrm.models import Attachment, Folder, Message, MessageLocation
 from mailcrm.services import access
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail import blobs, store
-from mailcrm.services.mail.imap.client import ImapConnection, connect
 from mailcrm.services.mail.imap.wire import Limits
-from mailcrm.services.mail.mailboxes import credentials
 from mailcrm.services.mail.parse.headers import first, header_fields, loose_base64
 from mailcrm.services.mail.parse.message import attachment_contents
 from mailcrm.services.mail.parse.values import UnparsableMessage
+from mailcrm.services.mail.remote import MailConnection
+from mailcrm.services.mail.signing_in import credentials, open_mailbox
 from mailcrm.services.mail.sync.partial import mark_of
 
 _LIMITS = Limits(connect=15, read=60, sign_in=30)  # somebody waits in front of a screen
@@ -70,7 +69,7 @@ def _kept(attachment: Attachment) -> bytes | None:
         return None
 
 
-def _stream(connection: ImapConnection, uid: int, message: Message, attachment: Attachment) -> tuple[str, int]:
+def _stream(connection: MailConnection, uid: int, message: Message, attachment: Attachment) -> tuple[str, int]:
     """Bring a part into the blob store, decoded; return its name there and its size."""
     decoder = _Decoder(_header(connection, uid, message, attachment))
     with blobs.Writer() as writer:
@@ -111,19 +110,14 @@ def _find(actor: Actor, message_id: int, n: int) -> tuple[Message, Attachment]:
 
 
 @contextmanager
-def _message_at(message: Message, filename: str) -> Generator[tuple[ImapConnection, int]]:
+def _message_at(message: Message, filename: str) -> Generator[tuple[MailConnection, int]]:
     """Connect and open the first folder that still has the message under the UIDs that we know."""
     with reading() as session:
         places = _places(session, message.id or 0)
     if not places:
         raise UserError("attachment.gone", name=filename)
     known = credentials(message.mailbox_id)
-    with (
-        connect(
-            known.imap, known.imap_password, allow_private=config().allow_private_hosts, limits=_LIMITS
-        ) as connection,
-        connection.deadline(_WHOLE_S),
-    ):
+    with open_mailbox(known, _LIMITS) as connection, connection.deadline(_WHOLE_S):
         for name, uidvalidity, uid in places:
             try:
                 valid = connection.examine(name).uidvalidity == uidvalidity
@@ -145,7 +139,7 @@ def _places(session: Session, message_id: int) -> list[tuple[str, int | None, in
     return [(name, uidvalidity, uid) for name, uidvalidity, uid in found]
 
 
-def _header(connection: ImapConnection, uid: int, message: Message, attachment: Attachment) -> bytes:
+def _header(connection: MailConnection, uid: int, message: Message, attachment: Attachment) -> bytes:
     """Return the part's MIME header, after making sure that this is the message that was stored."""
     mime = f"{attachment.section}.MIME"
     found = connection.fetch_sections(uid, ["HEADER", mime])

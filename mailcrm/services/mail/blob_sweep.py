@@ -11,9 +11,11 @@ worker; two at once do the same work twice, and no harm. Not the search index: `
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +23,17 @@ from sqlalchemy import delete, func, update
 from sqlmodel import col
 
 from mailcrm.config import config
-from mailcrm.models import Attachment, Blob, Message, Outbox, OutboxAttachment, Quarantined, utcnow
+from mailcrm.models import (
+    Attachment,
+    BccArrival,
+    Blob,
+    KeptFile,
+    Message,
+    Outbox,
+    OutboxAttachment,
+    Quarantined,
+    utcnow,
+)
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail import packs
 from mailcrm.services.mail.packs import Packer, Place
@@ -40,6 +52,8 @@ _REFERENCES = (
     Quarantined.blob_sha,
     Outbox.sent_blob_sha,
     OutboxAttachment.blob_sha,
+    KeptFile.blob_sha,
+    BccArrival.blob_sha,
 )
 
 _row_at = ""  # where this process's round over the rows is
@@ -47,11 +61,39 @@ _folder_at = 0
 
 
 def sweep() -> bool:
-    """Do a bounded part of a round; tell whether there was something to take away, so that more may be."""
-    dropped = _drop_rows()
-    cleaned = _clean_packs()
-    removed = _remove_files()
+    """Do a bounded part of a round; tell whether there was something to take away, so that more may be.
+
+    While a backup reads the store (`stopped`) nothing is taken away.
+    """
+    with _lock(fcntl.LOCK_SH | fcntl.LOCK_NB) as free:
+        if not free:
+            return False
+        dropped = _drop_rows()
+        cleaned = _clean_packs()
+        removed = _remove_files()
     return bool(dropped or cleaned or removed)
+
+
+@contextmanager
+def stopped() -> Generator[None]:
+    """Keep every sweep of this data folder from beginning; waits for one that runs."""
+    with _lock(fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _lock(how: int) -> Generator[bool]:
+    """Hold the lock of the store's files; it ends with the process. False when somebody else has it."""
+    descriptor = os.open(config().data_dir / ".sweep.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, how)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
 
 
 def _drop_rows() -> int:

@@ -1,27 +1,27 @@
 """Connected mailboxes: try, connect, change, reconnect, remove, and ask for a sync.
 
-Secrets are sealed for the mailbox's own row and leave only through `credentials`, for the worker. Nothing is saved
+Secrets are sealed for the mailbox's own row and leave only through `signing_in.py`, for the worker. Nothing is saved
 unless the servers answered. Does not sync (services/mail/sync) and does not know providers' presets.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal
 
 from sqlalchemy import update
 from sqlmodel import Session, col, delete, func, select
 
 from mailcrm.config import config
-from mailcrm.errors import NotFound, PermanentError, UserError
+from mailcrm.errors import UserError
 from mailcrm.models import (
     Folder,
     Mailbox,
+    MailboxAlias,
     Message,
-    Outbox,
     Thread,
     ThreadReference,
     utcnow,
@@ -30,14 +30,22 @@ from mailcrm.services import access, audit, crypto, i18n, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import queue
-from mailcrm.services.mail import hidden, scope
+from mailcrm.services.mail import hidden, outages, own_changes, scope
+from mailcrm.services.mail.oauth import tokens
+from mailcrm.services.mail.oauth.values import Granted
+from mailcrm.services.mail.outbox import moving
 from mailcrm.services.mail.outbox.addresses import clean
-from mailcrm.services.mail.providers.probe import ProbeResult, ProbeStep, probe_mailbox
-from mailcrm.services.mail.providers.values import Security, ServerSpec
+from mailcrm.services.mail.providers import table
+from mailcrm.services.mail.providers.probe import ProbeResult, ProbeStep, probe_exchange, probe_mailbox
+from mailcrm.services.mail.providers.values import Secret, ServerSpec
+from mailcrm.services.mail.signing_in import Credentials, credentials, specs
 from mailcrm.services.mail.writeback import queue as writeback
+
+__all__ = ["Credentials", "credentials"]  # read through this module, too
 
 #: Stands for a setting that is not given, where None is a value.
 KEEP: Any = object()
+DEAL_POLICIES = ("ask", "newest", "all", "none")  # what to do with several open deals (M29)
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\x7f]{1,64}@[^\s@<>\x00-\x1f\x7f]{1,253}")
 
 
@@ -51,11 +59,15 @@ class MailboxInput:
     address: str
     imap: ServerSpec
     smtp: ServerSpec
-    password: str
+    password: Secret
     smtp_password: str | None = None
     display_name: str = ""
     history_days: int | None = None
     folders: tuple[str, ...] = ()
+    #: The row of providers.toml that was chosen; "" for the one whose server it is.
+    provider: str = ""
+    #: "ews": `imap` is where Exchange's web services are, for reading and sending; `smtp` is the same.
+    kind: Literal["imap", "ews"] = "imap"
 
     def __repr__(self) -> str:
         return f"MailboxInput(address={self.address!r}, imap={self.imap!r}, smtp={self.smtp!r})"
@@ -75,6 +87,7 @@ class MailboxView:
     track_clicks: bool
     track_notify: bool
     auto_link_deals: bool
+    deal_link_policy: str
     write_read: bool
     write_archive: bool
     write_delete: bool
@@ -89,51 +102,58 @@ class MailboxView:
     history_days: int | None = None
     contacts_only: bool = False
     sync_all: bool = True
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What a connection needs; only for the worker and the outbox."""
-
-    imap: ServerSpec
-    imap_password: str
-    smtp: ServerSpec
-    smtp_password: str
-
-    def __repr__(self) -> str:
-        return f"Credentials(imap={self.imap!r}, smtp={self.smtp!r})"
-
-    def __iter__(self) -> Iterator[ServerSpec | str]:
-        """Unpack as (imap, its password, smtp, its password)."""
-        return iter((self.imap, self.imap_password, self.smtp, self.smtp_password))
+    auth: str = "password"
+    track_copies: bool = False
+    track_text: bool = False
 
 
 def test_connection(
-    actor: Actor, given: MailboxInput, on_step: Callable[[ProbeStep], None] | None = None
+    actor: Actor,
+    given: MailboxInput,
+    on_step: Callable[[ProbeStep], None] | None = None,
+    *,
+    vouched: bool = False,
 ) -> ProbeResult:
-    """Try both servers, step by step; saves nothing. Takes up to a minute with servers that hang."""
-    del actor  # any user may connect mailboxes of their own
+    """Try both servers, step by step; saves nothing. Takes up to a minute with servers that hang.
+
+    Members are told of this machine's mail servers alone, not which other ports are open; `vouched`: the operator chose
+    the servers, or they are a mailbox's already.
+    """
+    discreet = not (vouched or actor.admin or config().allow_private_hosts)
+    if given.kind == "ews":
+        return probe_exchange(
+            given.imap,
+            given.address,
+            given.password,
+            allow_private=config().allow_private_hosts,
+            discreet=discreet,
+            on_step=on_step,
+        )
     return probe_mailbox(
         given.imap,
         given.password,
         given.smtp,
         given.password if given.smtp_password is None else given.smtp_password,
         allow_private=config().allow_private_hosts,
+        discreet=discreet,
         on_step=on_step,
     )
 
 
-def connect(actor: Actor, given: MailboxInput, *, probe: bool = True) -> MailboxView:
+def connect(
+    actor: Actor, given: MailboxInput, *, probe: bool = True, granted: Granted | None = None, vouched: bool = False
+) -> MailboxView:
     """Try the servers, then save the mailbox and ask for its first sync.
 
     Raises UserError with the failing step's sentence, and saves nothing then. `probe=False` is for the demo, whose
-    servers may still be starting.
+    servers may still be starting. `granted` takes the place of a password; `given.password` is its access token.
+    `vouched` as in `test_connection`.
     """
     address = _address(given.address)
     scope.check_history(given.history_days)
     with reading() as session:
         _not_taken(session, actor, address)
-    found = test_connection(actor, given) if probe else None
+    found = test_connection(actor, given, vouched=vouched or granted is not None) if probe else None
     if found is not None and found.failure is not None:
         raise _as_user_error(found)
     with transaction() as session:
@@ -142,6 +162,8 @@ def connect(actor: Actor, given: MailboxInput, *, probe: bool = True) -> Mailbox
             user_id=actor.user_id,
             address=address,
             display_name=clean(given.display_name)[:120],
+            provider=_provider(given),
+            kind=given.kind,
             imap_host=given.imap.host,
             imap_port=given.imap.port,
             imap_security=given.imap.security,
@@ -158,9 +180,10 @@ def connect(actor: Actor, given: MailboxInput, *, probe: bool = True) -> Mailbox
         session.add(row)
         session.flush()
         mailbox_id = row.id or 0
-        row.secret = _seal(mailbox_id, given.password, given.smtp_password)
+        _keep_secret(row, given.password, given.smtp_password, granted)
         if given.folders and found is not None:
             _choose(session, mailbox_id, found, given.folders)
+        own_changes.settle(session, gained=(address,))
         audit.record(session, actor, "connect", "mailbox", mailbox_id, address=address)
         live.hint(session, actor.user_id, "sync", mailbox_id)
         view = _view(row, actor)
@@ -175,6 +198,20 @@ def list_mailboxes(actor: Actor) -> tuple[MailboxView, ...]:
         return tuple(_view(row, actor) for row in rows)
 
 
+def senders(actor: Actor) -> tuple[tuple[int, str, str], ...]:
+    """Return what the actor may write from: (mailbox id, alias or "", address), each mailbox before its aliases."""
+    with reading() as session:
+        boxes = session.exec(select(Mailbox).where(access.own_mailbox(actor)).order_by(col(Mailbox.id))).all()
+        ids = [each.id or 0 for each in boxes]
+        query = select(MailboxAlias).where(col(MailboxAlias.mailbox_id).in_(ids)).order_by(col(MailboxAlias.address))
+        aliases = session.exec(query).all()
+        found: list[tuple[int, str, str]] = []
+        for box in boxes:
+            found.append((box.id or 0, "", box.address))
+            found += [(box.id or 0, a.address, a.address) for a in aliases if a.mailbox_id == box.id]
+        return tuple(found)
+
+
 def get(actor: Actor, mailbox_id: int) -> MailboxView:
     """Return one of the actor's mailboxes; NotFound for anybody else's."""
     with reading() as session:
@@ -187,9 +224,12 @@ def change(
     *,
     track_opens: bool | None = None,
     track_clicks: bool | None = None,
+    track_copies: bool | None = None,
+    track_text: bool | None = None,
     track_notify: bool | None = None,
     default_visibility: str | None = None,
     auto_link_deals: bool | None = None,
+    deal_link_policy: str | None = None,
     write_read: bool | None = None,
     write_archive: bool | None = None,
     write_delete: bool | None = None,
@@ -206,11 +246,16 @@ def change(
     """
     if default_visibility not in (None, "private", "shared"):
         raise UserError("input.invalid", value=str(default_visibility)[:40], field="Visibility")
+    if deal_link_policy not in (None, *DEAL_POLICIES):
+        raise UserError("input.invalid", value=str(deal_link_policy)[:40], field="Linking")
     flags = {
         "track_opens": track_opens,
         "track_clicks": track_clicks,
+        "track_copies": track_copies,
+        "track_text": track_text,
         "track_notify": track_notify,
         "auto_link_deals": auto_link_deals,
+        "deal_link_policy": deal_link_policy,
         "write_read": write_read,
         "write_archive": write_archive,
         "write_delete": write_delete,
@@ -245,21 +290,33 @@ def change(
     return view
 
 
-def reconnect(actor: Actor, mailbox_id: int, password: str, smtp_password: str | None = None) -> MailboxView:
-    """Replace the password after trying it, and take sync up again (M10). Raises UserError when it doesn't work."""
+def reconnect(
+    actor: Actor,
+    mailbox_id: int,
+    password: Secret,
+    smtp_password: str | None = None,
+    *,
+    granted: Granted | None = None,
+    servers: tuple[ServerSpec, ServerSpec] | None = None,
+) -> MailboxView:
+    """Replace the password after trying it, and take sync up again (M10). Raises UserError when it doesn't work.
+
+    `granted` takes the place of a password; `password` is its access token, and `servers` those of its provider.
+    """
     with reading() as session:
         row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
-        imap, smtp = _specs(row)
-        address = row.address
-    found = test_connection(actor, MailboxInput(address, imap, smtp, password, smtp_password))
+        imap, smtp = servers or specs(row)
+        address, kind = row.address, "ews" if row.kind == "ews" else "imap"
+    entered = MailboxInput(address, imap, smtp, password, smtp_password, kind=kind)
+    found = test_connection(actor, entered, vouched=True)
     if found.failure is not None:
         raise _as_user_error(found)
-    with transaction() as session:
+    with transaction(durable=granted is not None) as session:
         row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
-        row.secret = _seal(mailbox_id, password, smtp_password)
-        row.status, row.failures, row.error_code, row.error_params = "active", 0, "", {}
-        row.next_try_at, row.sync_requested_at = None, utcnow()
-        session.add(row)
+        _keep_secret(row, password, smtp_password, granted)
+        if servers is not None:
+            _keep_servers(row, imap, smtp)
+        outages.restored(session, row)
         audit.record(session, actor, "reconnect", "mailbox", mailbox_id)
         live.hint(session, actor.user_id, "sync", mailbox_id)
         view = _view(row, actor)
@@ -267,20 +324,30 @@ def reconnect(actor: Actor, mailbox_id: int, password: str, smtp_password: str |
     return view
 
 
-def remove(actor: Actor, mailbox_id: int) -> None:
-    """Disconnect a mailbox: its stored mail and secrets are removed here, nothing changes on the server."""
+def remove(actor: Actor, mailbox_id: int, *, stop_waiting: int = 0) -> None:
+    """Disconnect a mailbox: its stored mail and secrets are removed here, nothing changes on the server.
+
+    Drafts move to another mailbox of the user, or are deleted with it (outbox/moving.py). Raises UserError:
+    "mailbox.waiting" when more than `stop_waiting` emails wait to be sent, "mailbox.sending" while one is sent.
+    Afterwards a grant is taken back at its provider where that can be done; it is gone from here in any case.
+    """
     with transaction() as session:
         row = access.load(session, Mailbox, mailbox_id, access.own_mailbox(actor))
         address = row.address
+        auth, box, subject = row.auth, row.secret, row.grant_subject
         threads = select(Message.thread_id).where(Message.mailbox_id == mailbox_id)
         touched = set(session.exec(threads))
-        session.exec(delete(Outbox).where(col(Outbox.mailbox_id) == mailbox_id))
+        aliases = session.exec(select(MailboxAlias.address).where(MailboxAlias.mailbox_id == mailbox_id)).all()
+        moving.move_out(session, row, stop_waiting)
         session.delete(row)
         session.flush()
+        own_changes.settle(session, lost=(address, *aliases))
         _drop_empty_threads(session, touched)
         audit.record(session, actor, "remove", "mailbox", mailbox_id, address=address)
         live.hint(session, actor.user_id, "mail")
         live.hint(session, actor.user_id, "sync", mailbox_id)
+    if auth != "password":
+        tokens.revoke(mailbox_id, auth, box, subject)
 
 
 def request_sync(actor: Actor, mailbox_id: int) -> None:
@@ -293,24 +360,34 @@ def request_sync(actor: Actor, mailbox_id: int) -> None:
     queue.enqueue("sync_mailbox", mailbox_id=mailbox_id)
 
 
-def credentials(mailbox_id: int) -> Credentials:
-    """Unseal what the worker needs to connect. Not for views; raises NotFound, PermanentError("secret.unreadable")."""
-    with reading() as session:
-        row = session.get(Mailbox, mailbox_id)
-        if row is None:
-            raise NotFound
-        imap, smtp = _specs(row)
-        box = row.secret
-    secret: Any = crypto.unseal(box, context=f"mailbox:{mailbox_id}")
-    if not isinstance(secret, dict) or "imap" not in secret:
-        raise PermanentError("secret.unreadable")
-    sealed = cast("dict[str, Any]", secret)
-    return Credentials(imap, str(sealed["imap"]), smtp, str(sealed.get("smtp", sealed["imap"])))
+def _provider(given: MailboxInput) -> str:
+    found = table.of_server(given.imap.host)
+    if given.provider and table.get(given.provider).key == given.provider != table.GENERIC:
+        return given.provider
+    return found.key if found else table.GENERIC
 
 
-def _seal(mailbox_id: int, password: str, smtp_password: str | None) -> bytes:
+def _keep_secret(row: Mailbox, password: Secret, smtp_password: str | None, granted: Granted | None) -> None:
+    """Seal what the mailbox signs in with from now on; a renewal under way of what it had before is void."""
+    mailbox_id = row.id or 0
+    row.token_lease_owner, row.token_lease_until = "", None
+    if granted is not None:
+        row.auth, row.grant_subject = granted.provider, granted.grant.subject
+        row.token_expires_at = granted.grant.expires_at
+        row.secret = tokens.seal(mailbox_id, granted.grant)
+        return
     secret = {"imap": password, "smtp": password if smtp_password is None else smtp_password}
-    return crypto.seal(secret, context=f"mailbox:{mailbox_id}")
+    row.auth, row.grant_subject, row.token_expires_at = "password", "", None
+    row.secret = crypto.seal(secret, context=f"mailbox:{mailbox_id}")
+
+
+def _keep_servers(row: Mailbox, imap: ServerSpec, smtp: ServerSpec) -> None:
+    row.imap_host, row.imap_port, row.imap_security, row.imap_username = (
+        imap.host, imap.port, imap.security, imap.username
+    )  # fmt: skip
+    row.smtp_host, row.smtp_port, row.smtp_security, row.smtp_username = (
+        smtp.host, smtp.port, smtp.security, smtp.username
+    )  # fmt: skip
 
 
 def _choose(session: Session, mailbox_id: int, found: ProbeResult, chosen: Sequence[str]) -> None:
@@ -360,31 +437,22 @@ def _address(value: str) -> str:
     return address
 
 
-def _security(value: str) -> Security:
-    if value == "ssl" or value == "starttls" or value == "none":
-        return value
-    raise UserError("input.invalid", value=value[:40], field="Security")
-
-
-def _specs(row: Mailbox) -> tuple[ServerSpec, ServerSpec]:
-    return (
-        ServerSpec(row.imap_host, row.imap_port, _security(row.imap_security), row.imap_username),
-        ServerSpec(row.smtp_host, row.smtp_port, _security(row.smtp_security), row.smtp_username),
-    )
-
-
 def _view(row: Mailbox, actor: Actor) -> MailboxView:
     return MailboxView(
         id=row.id or 0,
         address=row.address,
         display_name=row.display_name,
         provider=row.provider,
+        auth=row.auth,
         status=row.status,
         default_visibility=row.default_visibility,
         track_opens=row.track_opens,
         track_clicks=row.track_clicks,
+        track_copies=row.track_copies,
+        track_text=row.track_text,
         track_notify=row.track_notify,
         auto_link_deals=row.auto_link_deals,
+        deal_link_policy=row.deal_link_policy,
         write_read=row.write_read,
         write_archive=row.write_archive,
         write_delete=row.write_delete,

@@ -14,7 +14,8 @@ from mailcrm.models import Message
 from mailcrm.services import access
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading
-from mailcrm.services.mail import absent, blobs
+from mailcrm.services.mail import absent, blobs, own_links
+from mailcrm.services.mail.parse.blind import without_bcc
 from mailcrm.services.mail.parse.message import attachment_content, parse_message, readable
 from mailcrm.services.mail.parse.values import NoSuchPart, ParsedAttachment, ParsedMessage, UnparsableMessage
 from mailcrm.services.mail.sync import heal
@@ -22,7 +23,7 @@ from mailcrm.services.mail.sync import heal
 
 @dataclass(frozen=True, slots=True)
 class MessageContent:
-    """A message's body; `content_hash` names its bytes, `unparsable` says why there is no more than raw."""
+    """A message's body, our own tracked links led back; `content_hash` names its content, `unparsable` says why there is no more than raw."""
 
     content_hash: str
     parsed: ParsedMessage | None
@@ -32,25 +33,26 @@ class MessageContent:
 def load_raw(actor: Actor, message_id: int) -> bytes:
     """Return the raw RFC 5322 bytes. Raises NotFound, also for bytes that are lost for now.
 
-    Those of a message with large attachments are fetched from the server: UserError or the server's failure then.
+    A colleague's copy comes without its Bcc fields, which are its owner's alone. Those of a message with large
+    attachments are fetched from the server: UserError or the server's failure then.
     """
-    sha, partial = _stored(actor, message_id)
-    if partial:
-        return absent.whole_message(actor, message_id)
+    sha, partial, mine = _stored(actor, message_id)
     try:
-        return blobs.get(sha)
+        raw = absent.whole_message(actor, message_id) if partial else blobs.get(sha)
     except blobs.BlobLost as error:
         heal.refetch(message_id)
         raise NotFound from error
+    return raw if mine else without_bcc(raw)
 
 
 def load_body(actor: Actor, message_id: int) -> MessageContent:
     """Return the parsed message. Raises NotFound; one that can't be parsed has `parsed` None."""
-    sha, _ = _stored(actor, message_id)
+    sha, _, _ = _stored(actor, message_id)
     try:
-        return MessageContent(
-            sha, parse_message(readable(blobs.get(sha))), None
-        )  # half a millisecond: not worth a cache
+        parsed = parse_message(readable(blobs.get(sha)))  # half a millisecond: not worth a cache
+        shown = own_links.restored(parsed)
+        # A tracked link leads to one place for ever, so the name still stands for one content.
+        return MessageContent(sha if shown is parsed else f"{sha} restored", shown, None)
     except UnparsableMessage as error:
         return MessageContent(sha, None, error.reason)
     except blobs.BlobLost:
@@ -63,7 +65,7 @@ def load_attachment(actor: Actor, message_id: int, n: int) -> tuple[ParsedAttach
 
     Raises NotFound, and for what is on the server UserError("attachment.gone") or the server's failure.
     """
-    sha, partial = _stored(actor, message_id)
+    sha, partial, _ = _stored(actor, message_id)
     try:
         found = attachment_content(blobs.get(sha), n)
         if not partial:
@@ -77,8 +79,8 @@ def load_attachment(actor: Actor, message_id: int, n: int) -> tuple[ParsedAttach
         raise NotFound from error
 
 
-def _stored(actor: Actor, message_id: int) -> tuple[str, bool]:
-    """Return the blob of a message, and whether it lacks its large attachments."""
+def _stored(actor: Actor, message_id: int) -> tuple[str, bool, bool]:
+    """Return the blob of a message, whether it lacks its large attachments, and whether it is the actor's own copy."""
     with reading() as session:
         row = access.load(session, Message, message_id, access.visible_message(actor))
-        return row.blob_sha, row.partial
+        return row.blob_sha, row.partial, row.user_id == actor.user_id

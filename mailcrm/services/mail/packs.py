@@ -52,10 +52,18 @@ def path_of(pack: str) -> Path:
 
 
 def read(place: Place) -> bytes:
-    """Return the compressed bytes of a place; fewer than `length` when the pack ends before. Raises OSError."""
-    descriptor = os.open(path_of(place.pack), os.O_RDONLY)
+    """Return the compressed bytes of a place; fewer than `length` when the pack ends before. Raises OSError.
+
+    A place that no pack can have (a row that somebody wrote by hand) holds nothing: no more is read than there is.
+    """
     try:
-        return os.pread(descriptor, place.length, place.start)
+        path = path_of(place.pack)
+    except ValueError:
+        return b""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        length = min(place.length, os.fstat(descriptor).st_size - place.start)
+        return os.pread(descriptor, length, place.start) if length > 0 and place.start >= 0 else b""
     finally:
         os.close(descriptor)
 

@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, insert, literal
 from sqlmodel import Session, col, delete, func, select
 
 from mailcrm import __version__
-from mailcrm.errors import SENTENCES, NotFound
+from mailcrm.errors import NotFound
 from mailcrm.models import Blob, Folder, Mailbox, PendingUid, Quarantined, utcnow
+from mailcrm.sentences import SENTENCES
 from mailcrm.services import access, audit, i18n, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction

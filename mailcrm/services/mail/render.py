@@ -9,6 +9,7 @@ page around the frame reads its height. Does not authorise and sends no headers
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from urllib.parse import unquote
 
 from mailcrm.services.mail.parse.html import MAX_HTML, POLICY_VERSION
 from mailcrm.services.mail.parse.plain import plain_to_html
+from mailcrm.services.mail.parse.quoted_html import fold_quotes
 from mailcrm.services.mail.render_pool import POOL, WorkerFailed
 
 Theme = Literal["light", "dark"]
@@ -41,17 +43,23 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class RenderedBody:
-    """A whole HTML document, how many remote images it left out, and whether it is a fallback."""
+    """A whole HTML document, how many remote images it left out, whether it is a fallback, what trackers it dropped."""
 
     document: str
     blocked_images: int
     fallback: bool
+    trackers: int = 0
+    body: str = ""  # what the document holds, for a page of several
 
 
 @dataclass(frozen=True, slots=True)
 class _Cleaned:
     html: str | None  # None: could not be cleaned
     blocked: int
+    trackers: int = 0
+    #: Addresses of remote images: number n stands as src="{mark}-{n}". No address of ours: the cache knows no message.
+    remote: tuple[str, ...] = ()
+    mark: str = ""
 
 
 def render_body(
@@ -61,27 +69,41 @@ def render_body(
     content_hash: str,
     remote_images: bool,
     attachment_url: Callable[[str], str | None],
+    remote_url: Callable[[str], str] | None = None,
     theme: Theme = "light",
     labels: Labels | None = None,
+    forwarded: bool = False,
+    whole: bool = False,
+    paper: bool = False,
 ) -> RenderedBody:
     """Return the document for a body; never raises for what a message holds.
 
     `attachment_url` turns a Content-ID into a URL; return relative URLs, because the
-    cache is shared by all copies of the content. Costs up to 2 s of CPU, in a process
+    cache is shared by all copies of the content. `remote_url` turns the address of a
+    remote image into one of ours; without it there are none, as without `remote_images`. Quotes are folded,
+    unless it is `forwarded`: then they are what the reader needs, or to be shown `whole`. `paper` keeps white
+    paper under it, as mail with colours of its own always has. Costs up to 2 s of CPU, in a process
     of its own, the first time; failures are cached too.
     """
     labels = labels or Labels()
+
+    folded = not (forwarded or whole)
+
+    def plain() -> str:
+        return plain_to_html(text, quote_label=labels.quote, cut_label=labels.cut, folded=folded)
+
     if html is None or not html.strip():
-        return RenderedBody(
-            document_of(plain_to_html(text, quote_label=labels.quote, cut_label=labels.cut), theme), 0, False
-        )
-    cleaned = _clean(html, content_hash, remote_images, attachment_url)
+        body = plain()
+        return RenderedBody(document_of(body, theme, paper=paper), 0, False, body=body)
+    cleaned = _clean(html, content_hash, remote_images and remote_url is not None, attachment_url)
     if cleaned.html is None:
         note = f'<p class="note">{escape(labels.fallback)}</p>'
-        body = plain_to_html(text, quote_label=labels.quote, cut_label=labels.cut)
-        return RenderedBody(document_of(note + body, theme), 0, True)
-    paper = _OWN_COLOURS.search(cleaned.html) is not None
-    return RenderedBody(document_of(cleaned.html, "light" if paper else theme, paper=paper), cleaned.blocked, False)
+        body = note + plain()
+        return RenderedBody(document_of(body, theme), 0, True, body=body)
+    paper = paper or _OWN_COLOURS.search(cleaned.html) is not None
+    shown = fold_quotes(_with_images(cleaned, remote_url), cleaned.mark, labels.quote, folded=folded)
+    document = document_of(shown, "light" if paper else theme, paper=paper)
+    return RenderedBody(document, cleaned.blocked, False, cleaned.trackers, shown)
 
 
 def notice(text: str, theme: Theme = "light") -> str:
@@ -98,16 +120,27 @@ def _clean(html: str, content_hash: str, remote_images: bool, attachment_url: Ca
     return found
 
 
+def _with_images(cleaned: _Cleaned, remote_url: Callable[[str], str] | None) -> str:
+    """Put addresses of ours where remote images are to be."""
+    html = cleaned.html or ""
+    if not cleaned.remote or remote_url is None:
+        return html
+    ours = [escape(remote_url(url)) for url in cleaned.remote]
+    return re.sub(rf'src="{cleaned.mark}-(\d+)"', lambda found: f'src="{ours[int(found[1])]}"', html)
+
+
 def _ask(html: str, remote_images: bool, attachment_url: Callable[[str], str | None]) -> _Cleaned:
     if len(html) > MAX_HTML:
         return _Cleaned(None, 0)
+    mark = secrets.token_hex(8)  # or a message's own text could be taken for an image of it
+    asked = {"html": html, "remote_images": remote_images, "cids": _cids(html, attachment_url), "mark": mark}
     try:
-        answer = POOL.ask({"html": html, "remote_images": remote_images, "cids": _cids(html, attachment_url)})
+        answer = POOL.ask(asked)
     except WorkerFailed:
         return _Cleaned(None, 0)
     if "failed" in answer:
         return _Cleaned(None, 0)
-    return _Cleaned(answer["html"], answer["blocked"])
+    return _Cleaned(answer["html"], answer["blocked"], answer["trackers"], tuple(answer["remote"]), mark)
 
 
 def _cids(html: str, attachment_url: Callable[[str], str | None]) -> dict[str, str]:
@@ -154,7 +187,7 @@ class _Cache:
 
 
 def _weight(value: _Cleaned) -> int:
-    return len(value.html or "") + 200
+    return len(value.html or "") + sum(map(len, value.remote)) + 200
 
 
 _CACHE = _Cache(_CACHE_CHARS)
@@ -169,12 +202,12 @@ def document_of(body: str, theme: Theme = "light", *, paper: bool = False) -> st
     return (
         f'<!doctype html><html{language} data-theme="{theme}" class="{kind}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="{theme}">'
-        f'<style>{_FONTS}{_STYLE}</style></head><body><div class="mail">{body}</div></body></html>'
+        f'<style>{FONTS}{_STYLE}</style></head><body><div class="mail">{body}</div></body></html>'
     )
 
 
 # DESIGN.md: email body 14/22, Japanese 14/25; slate 12 and 11, indigo links; designed mail keeps white paper.
-_FONTS = "".join(
+FONTS = "".join(
     f"@font-face{{font-family:Inter;font-weight:100 900;font-display:swap;"
     f"src:url(/assets/mail-inter-{script}.woff2) format('woff2');unicode-range:{characters}}}"
     for script, characters in (
@@ -201,6 +234,8 @@ p{margin:0 0 12px}
 img{max-width:100%;height:auto}
 table{max-width:100%}
 pre{white-space:pre-wrap;font-size:13px}
+a[data-to]::after{content:" [" attr(data-to) "]";font-size:12px;color:#60646c;unicode-bidi:isolate;direction:ltr}
+html[data-theme=dark] a[data-to]::after{color:#b0b4ba}
 a{color:#3a5bc7}html[data-theme=dark] a{color:#9eb1ff}
 blockquote{margin:8px 0;padding-inline-start:12px;border-inline-start:2px solid #d9d9e0;color:#60646c}
 html[data-theme=dark] blockquote{border-color:#43484e;color:#b0b4ba}

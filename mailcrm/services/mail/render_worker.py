@@ -1,8 +1,8 @@
 """The process that cleans HTML for `render.py`, one message at a time, with limits.
 
 Reads and writes frames on stdin and stdout: four octets of length (big-endian), then
-JSON. A request is `{"html", "remote_images", "cids"}`; an answer `{"html", "blocked"}`
-or `{"failed": reason}`. ITIMER_PROF ends the process after CPU_S of processor time on
+JSON. A request is `{"html", "remote_images", "cids", "mark"}`; an answer `{"html", "blocked",
+"trackers", "remote"}` or `{"failed": reason}`. ITIMER_PROF ends the process after CPU_S of processor time on
 one message: bleach is quadratic on hostile input (security.md F5), and code inside it
 cannot be interrupted otherwise. Holds no secrets: its environment is emptied at start.
 Ends by itself when its stdin closes, so it never outlives its parent.
@@ -47,12 +47,18 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
             request["html"],
             remote_images=request["remote_images"],
             cid_url=lambda cid: cids.get(cid) or cids.get(unquote(cid)),
+            mark=request.get("mark", "remote"),
         )
     except UncleanableHtml as error:
         return {"failed": error.reason}
     except MemoryError:
         return {"failed": "The message needs too much memory."}
-    return {"html": clean.html, "blocked": clean.blocked_images}
+    return {
+        "html": clean.html,
+        "blocked": clean.blocked_images,
+        "trackers": clean.trackers,
+        "remote": list(clean.remote),
+    }
 
 
 def read_frame(stream: BinaryIO) -> dict[str, Any] | None:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from mailcrm.models import Attachment, Blob, Mailbox, MailboxAlias, Message, Participant
 from mailcrm.models.base import utcnow
 from mailcrm.services import live
-from mailcrm.services.mail import blobs
+from mailcrm.services.mail import blobs, blocking
 from mailcrm.services.mail.packs import Place
 from mailcrm.services.mail.parse.values import Address, ParsedMessage
 from mailcrm.services.mail.search import index
@@ -27,7 +26,7 @@ from mailcrm.services.mail.search.text import Words, words_of
 from mailcrm.services.mail.thread import assign
 from mailcrm.services.mail.thread.references import ids_of
 from mailcrm.services.mail.thread.summary import refresh_threads
-from mailcrm.services.rows import chunks, insert_numbered, pick, rows, table_of
+from mailcrm.services.rows import chunks, insert_many, insert_numbered, insert_of, is_one_of, pick, rows, table_of
 
 _MAX_ADDRESS = 998  # octets: RFC 5321 has 320; longer ones are attacks and don't fit an index
 _MAX_NAME = 500  # characters of a display name
@@ -45,6 +44,7 @@ class Incoming:
     direction: str
     read: bool
     archived: bool = False
+    junk: bool = False  # it came to a Junk folder, and is nowhere else yet (junk.py)
     remote_id: str | None = None
     place: Place | None = None  # in a pack; None: in a file of its own, or there before
     words: Words | None = None  # for the search index; made here when the caller has not
@@ -87,9 +87,12 @@ def sort_moment(received_at: datetime | None, sent_at: datetime | None, now: dat
     return received_at
 
 
-def store(session: Session, owner: Owner, items: Sequence[Incoming]) -> dict[str, int]:
+def store(
+    session: Session, owner: Owner, items: Sequence[Incoming], *, known: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """Store what the mailbox does not have yet; return message ids by SHA-256, of old and new ones.
 
+    `known` is what `find` said of them in this transaction, for who asked already.
     Adds the hint that makes open browsers look again. New rows carry `link_pending`: the linking job finds them.
     """
     if not items:
@@ -97,7 +100,7 @@ def store(session: Session, owner: Owner, items: Sequence[Incoming]) -> dict[str
     now = utcnow()
     unique = {item.sha: item for item in items}
     save_blobs(session, {i.sha: i.size for i in items}, {i.sha: i.place for i in items if i.place is not None})
-    found = find(session, owner.mailbox_id, list(unique))
+    found = find(session, owner.mailbox_id, list(unique)) if known is None else dict(known)
     new = [item for sha, item in unique.items() if sha not in found]
     if not new:
         return found
@@ -117,13 +120,11 @@ def store(session: Session, owner: Owner, items: Sequence[Incoming]) -> dict[str
     )
     values = [_row(owner, item, thread, at, now) for item, thread, at in zip(new, threads, moments, strict=True)]
     ids = insert_numbered(session, Message, values)
-    connection = session.connection()
     participants = [row for item, i in zip(new, ids, strict=True) for row in _participants(item.parsed, i)]
-    if participants:
-        connection.execute(table_of(Participant).insert(), participants)
+    insert_many(session, Participant, participants)
     attachments = [row for item, i in zip(new, ids, strict=True) for row in _attachments(item.parsed, i)]
-    if attachments:
-        connection.execute(table_of(Attachment).insert(), attachments)
+    insert_many(session, Attachment, attachments)
+    blocking.settle_stored(session, owner.user_id, ids)
     index.add(session, [(i, item.words or words_of(item.parsed)) for item, i in zip(new, ids, strict=True)])
     refresh_threads(session, threads)
     live.hint(session, owner.user_id, "mail", owner.mailbox_id)
@@ -136,7 +137,7 @@ def find(session: Session, mailbox_id: int, shas: Sequence[str]) -> dict[str, in
     for start in range(0, len(shas), _IN):
         for sha, i in session.exec(
             select(Message.blob_sha, Message.id).where(
-                Message.mailbox_id == mailbox_id, col(Message.blob_sha).in_(shas[start : start + _IN])
+                Message.mailbox_id == mailbox_id, is_one_of(session, col(Message.blob_sha), shas[start : start + _IN])
             )
         ):
             found[sha] = i or 0
@@ -161,7 +162,6 @@ def save_blobs(session: Session, sizes: Mapping[str, int], places: Mapping[str, 
             raise blobs.BlobLost(sha)
     if not here:
         return
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     now = utcnow()
     table = table_of(Blob)
     nowhere = Place("", 0, 0)
@@ -178,7 +178,7 @@ def save_blobs(session: Session, sizes: Mapping[str, int], places: Mapping[str, 
                 "created_at": now,
             }
         )
-    insert = make(table)
+    insert = insert_of(session.get_bind())(table)
     mend = insert.on_conflict_do_update(  # a row that lost its bytes finds them again
         index_elements=[table.c.sha256],
         set_={name: insert.excluded[name] for name in ("pack", "start", "length")},
@@ -209,11 +209,12 @@ def _row(owner: Owner, item: Incoming, thread_id: int, sort_at: datetime, now: d
         "sort_at": sort_at,
         "read": item.read,
         "archived": item.archived,
+        "junk": item.junk,
         "has_attachments": any(not attachment.inline for attachment in parsed.attachments),
         "auto_submitted": parsed.auto_submitted,
         "partial": any(attachment.section for attachment in parsed.attachments),
         "visibility": owner.visibility,
-        "link_pending": True,
+        "link_pending": not item.junk,
         "created_at": now,
     }
 

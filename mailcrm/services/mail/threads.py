@@ -8,9 +8,11 @@ Does not know persons and deals beyond their links: that is services/crm.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, func, literal, update
 from sqlmodel import Session, col, select
 
 from mailcrm.errors import UserError
@@ -28,9 +30,11 @@ from mailcrm.models import (
 from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.mail import message_views, thread_list
+from mailcrm.services.mail import labels, message_views, thread_list, thread_pick
+from mailcrm.services.mail.search import operators
 from mailcrm.services.mail.thread.order import in_order
 from mailcrm.services.mail.thread.summary import refresh_threads
+from mailcrm.services.mail.thread_pick import Filter
 from mailcrm.services.mail.views import (
     AddressView,
     DealChip,
@@ -41,7 +45,7 @@ from mailcrm.services.mail.views import (
     ThreadView,
 )
 from mailcrm.services.mail.writeback import queue as writeback
-from mailcrm.services.rows import pick, rows, scalar
+from mailcrm.services.rows import chunks, pick, rows, scalar
 
 VISIBILITIES = ("private", "shared")
 
@@ -57,10 +61,13 @@ def list_threads(
     clicked: bool = False,
     not_opened: bool = False,
     open_deal: bool = False,
+    unlinked: bool = False,
+    failed: bool = False,
     has_attachment: bool = False,
     person_id: int | None = None,
     deal_id: int | None = None,
     lead_id: int | None = None,
+    label_ids: Sequence[int] = (),
     visibility: str | None = None,
     query: str = "",
     cursor: str | None = None,
@@ -68,9 +75,10 @@ def list_threads(
 ) -> ThreadPage:
     """Return one page of the actor's own conversations, newest first; filters combine with AND.
 
-    `folder`: "inbox", "sent", "archive" or "all"; `visibility`: has a message that is so. Costs a constant number of statements.
+    `folder`: "inbox", "sent", "archive" or "all"; `visibility`: has a message that is so; `query` may hold operators
+    (search/operators.py). Costs a constant number of statements.
     """
-    wanted = thread_list.Filter(
+    wanted = Filter(
         folder=folder,
         mailbox_id=mailbox_id,
         unread=unread,
@@ -79,15 +87,48 @@ def list_threads(
         clicked=clicked,
         not_opened=not_opened,
         open_deal=open_deal,
+        unlinked=unlinked,
+        failed=failed,
         has_attachment=has_attachment,
         person_id=person_id,
         deal_id=deal_id,
         lead_id=lead_id,
+        label_ids=tuple(label_ids),
         visibility=visibility,
         query=query,
     )
+    return list_page(actor, wanted, cursor=cursor, limit=limit)
+
+
+def list_page(actor: Actor, wanted: Filter, *, cursor: str | None = None, limit: int = 50) -> ThreadPage:
+    """Do the same for a Filter."""
     with reading() as session:
-        return thread_list.page(session, actor, wanted, cursor, limit)
+        return thread_list.page(session, actor, _read(wanted), cursor, limit)
+
+
+def list_ids(actor: Actor, wanted: Filter, most: int) -> tuple[int, ...]:
+    """Return the ids of what a filter finds, newest first, at most so many."""
+    with reading() as session:
+        found = thread_pick.found(session, actor, _read(wanted), None, most, only_ids=True)
+        return tuple(row.id for row in found)
+
+
+def count_each(actor: Actor, filters: Sequence[Filter], most: int) -> tuple[int, ...]:
+    """Count what each of these finds, up to `most`."""
+    with reading() as session:
+        each = [thread_pick.found(session, actor, _read(wanted), None, most, only_ids=True) for wanted in filters]
+        return tuple(len(found) for found in each)
+
+
+def _read(wanted: Filter) -> Filter:
+    """Take in what the query says."""
+    asked = operators.read(wanted.query)
+    on: dict[str, Any] = dict.fromkeys(asked.filters, True)
+    if asked.folder:
+        on["folder"] = asked.folder
+    if asked.visibility:
+        on["visibility"] = asked.visibility
+    return replace(wanted, asked=asked, **on)
 
 
 def open_thread(actor: Actor, thread_id: int) -> ThreadView:
@@ -102,8 +143,9 @@ def open_thread(actor: Actor, thread_id: int) -> ThreadView:
             visibility="shared" if any(view.visibility == "shared" for view in views) else "private",
             own=thread.user_id == actor.user_id,
             links=links_of(session, actor, thread, views),
-            deal=_deal(session, thread_id),
+            deal=_deal(session, actor, thread_id),
             participants=_participants(views),
+            labels=labels.of_threads(session, [thread_id]).get(thread_id, ()),
         )
 
 
@@ -174,28 +216,50 @@ def restore(actor: Actor, thread_id: int) -> None:
             _hint_all(session, actor, thread_id)
 
 
-def set_visibility(actor: Actor, thread_id: int, visibility: str) -> None:
-    """Share all messages of a conversation with colleagues, or keep them private (M26); its owner only."""
+def set_visibility(actor: Actor, thread_id: int, visibility: str) -> tuple[int, ...]:
+    """Share all messages of a conversation with colleagues, or keep them private (M26); its owner only.
+
+    Returns the messages that changed: `share_again` takes those.
+    """
     _check_visibility(visibility)
     with transaction() as session:
         _own(session, actor, thread_id)
-        which = (col(Message.thread_id) == thread_id, access.own_message(actor))
-        if _change(session, actor, thread_id, (*which, col(Message.visibility) != visibility), visibility=visibility):
+        which = (col(Message.thread_id) == thread_id, _meant(actor, visibility), col(Message.visibility) != visibility)
+        if changed := _change(session, actor, thread_id, which, visibility=visibility):
             audit.record(session, actor, "set_visibility", "thread", thread_id, visibility=visibility)
             _hint_all(session, actor, thread_id)
+        return tuple(changed)
 
 
-def set_message_visibility(actor: Actor, message_id: int, visibility: str) -> None:
-    """Share one message, or keep it private (M26); its owner only. The owner's other copies of it follow."""
+def set_message_visibility(actor: Actor, message_id: int, visibility: str) -> tuple[int, ...]:
+    """Share one message, or keep it private (M26); its owner only. The owner's other copies of it follow.
+
+    Returns what changed, as `set_visibility` does.
+    """
     _check_visibility(visibility)
     with transaction() as session:
         message = access.load(session, Message, message_id, access.own_message(actor))
         same = col(Message.id) == message_id
         if message.rfc_message_id:
             same = col(Message.rfc_message_id) == message.rfc_message_id
-        if _change(session, actor, message.thread_id, (same, access.own_message(actor)), visibility=visibility):
+        which = (same, _meant(actor, visibility), col(Message.visibility) != visibility)
+        if changed := _change(session, actor, message.thread_id, which, visibility=visibility):
             audit.record(session, actor, "set_visibility", "message", message_id, visibility=visibility)
             _hint_all(session, actor, message.thread_id)
+        return tuple(changed)
+
+
+def share_again(actor: Actor, message_ids: Sequence[int]) -> None:
+    """Undo making messages private: of the actor's own ones just these, never what was private before (M25)."""
+    with transaction() as session:
+        found: set[int] = set()
+        for part in chunks(message_ids):
+            which = (col(Message.id).in_(part), col(Message.user_id) == actor.user_id)
+            changed = update(Message).where(*which).values(visibility="shared").returning(col(Message.thread_id))
+            found.update(row[0] for row in rows(session, changed))
+        for thread_id in sorted(found):
+            audit.record(session, actor, "set_visibility", "thread", thread_id, visibility="shared")
+            _hint_all(session, actor, thread_id)
 
 
 def counts(actor: Actor) -> NavCounts:
@@ -225,7 +289,12 @@ def links_of(session: Session, actor: Actor, thread: Thread, views: list[Message
         .outerjoin(Person, (col(Person.id) == col(Link.person_id)) & access.visible_crm(actor, Person))
         .outerjoin(Deal, (col(Deal.id) == col(Link.deal_id)) & access.visible_crm(actor, Deal))
         .outerjoin(Lead, (col(Lead.id) == col(Link.lead_id)) & access.visible_crm(actor, Lead))
-        .where(source, col(Link.unlinked_at).is_(None), title.is_not(None))
+        .where(
+            source,
+            col(Link.unlinked_at).is_(None),
+            title.is_not(None),
+            access.told_link(actor, literal(thread.user_id)),
+        )
         .order_by(col(Link.id))
     )
     everything = thread.user_id == actor.user_id
@@ -246,12 +315,14 @@ def links_of(session: Session, actor: Actor, thread: Thread, views: list[Message
     return tuple(seen.values())
 
 
-def _deal(session: Session, thread_id: int) -> DealChip | None:
+def _deal(session: Session, actor: Actor, thread_id: int) -> DealChip | None:
     statement = (
         pick(Deal.id, Deal.title, Deal.stage_id, Stage.name, Deal.status)
         .join(Link, col(Link.deal_id) == col(Deal.id))
         .join(Stage, col(Stage.id) == col(Deal.stage_id))
-        .where(col(Link.thread_id) == thread_id, col(Link.unlinked_at).is_(None), col(Deal.deleted_at).is_(None))
+        .join(Thread, col(Thread.id) == col(Link.thread_id))
+        .where(col(Link.thread_id) == thread_id, col(Link.unlinked_at).is_(None), access.visible_crm(actor, Deal))
+        .where(access.told_link(actor, col(Thread.user_id)))
         .order_by(col(Link.created_at).desc(), col(Link.id).desc())
         .limit(1)
     )
@@ -281,6 +352,14 @@ def _change(
     if changed:
         refresh_threads(session, (thread_id,))
     return changed
+
+
+def _meant(actor: Actor, visibility: str) -> ColumnElement[bool]:
+    """Own messages that are shared or kept private together: shared are only those that their owner sees now.
+
+    Private is also what is blocked, hidden or in the trash, and may come back.
+    """
+    return access.own_message(actor) if visibility == "shared" else col(Message.user_id) == actor.user_id
 
 
 def _check_visibility(visibility: str) -> None:

@@ -5,7 +5,7 @@ Times are aware UTC. Does not format anything: that is services/i18n.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailcrm.services.mail.parse.values import ParsedEvent
@@ -18,6 +18,8 @@ class AddressView:
     name: str
     address: str
     person_id: int | None = None
+    #: The reader's own address: for the interface, which says "you"; not part of REST's contract.
+    mine: bool = field(default=False, metadata={"rest": False})
 
     @property
     def label(self) -> str:
@@ -52,6 +54,28 @@ class TrackingView:
     last_opened_at: datetime | None
     last_clicked_at: datetime | None
 
+    def together(self, other: TrackingView) -> TrackingView:
+        """Return what two recipients' copies of one message make together (B04)."""
+        return TrackingView(
+            self.on_opens or other.on_opens,
+            self.on_clicks or other.on_clicks,
+            self.opens + other.opens,
+            self.clicks + other.clicks,
+            min(filter(None, (self.first_opened_at, other.first_opened_at)), default=None),
+            max(filter(None, (self.last_opened_at, other.last_opened_at)), default=None),
+            max(filter(None, (self.last_clicked_at, other.last_clicked_at)), default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadLabelView:
+    """A label for conversations; `worn`: by how many of those that were asked about."""
+
+    id: int
+    name: str
+    color: str
+    worn: int = field(default=0, metadata={"rest": False})
+
 
 @dataclass(frozen=True, slots=True)
 class ThreadRow:
@@ -80,11 +104,15 @@ class ThreadRow:
     last_outbound_message_id: int | None
     failed: str
     own: bool = True
+    labels: tuple[ThreadLabelView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadPage:
-    """One page, newest first. `total_unread` counts the folder's unread conversations, whatever the other filters."""
+    """One page, newest first.
+
+    `total_unread` counts the folder's unread conversations, whatever the other filters; it stops at 1,000.
+    """
 
     rows: tuple[ThreadRow, ...]
     next_cursor: str | None
@@ -151,6 +179,10 @@ class MessageView:
     #: The invitation in it, and the number of the attachment that holds it.
     event: ParsedEvent | None = None
     event_n: int = 0
+    #: Recipients that a notice said were not reached: (address, the server's words).
+    bounced: tuple[tuple[str, str], ...] = ()
+    #: What users wrote above it when they forwarded it to a Smart Bcc address: (their name, their words).
+    remarks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +197,12 @@ class ThreadView:
     links: tuple[LinkView, ...]
     deal: DealChip | None
     participants: tuple[AddressView, ...]
+    labels: tuple[ThreadLabelView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NavCounts:
-    """The numbers in the navigation: only where action waits."""
+    """The numbers in the navigation: only where action waits. `inbox_unread` stops at 1,000."""
 
     inbox_unread: int
     drafts: int

@@ -16,8 +16,10 @@ from mailcrm.services.mail.parse.headers import content_id
 from mailcrm.services.mail.parse.tree import Part
 from mailcrm.services.mail.parse.values import ParsedAttachment
 
-_FORBIDDEN = re.compile('[\x00-\x1f\x7f-\x9f"*:<>?|\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]')
-_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_FORBIDDEN = re.compile(
+    '[\x00-\x1f\x7f-\x9f"*:<>?|\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\xad\u061c\u180e\ufff9-\ufffb]'
+)
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]|clock\$|conin\$|conout\$) *(\.|$)", re.IGNORECASE)
 _MAX_NAME = 180  # octets; common file systems take 255
 _EXTENSIONS = {
     "message/rfc822": ".eml", "message/delivery-status": ".txt", "text/plain": ".txt", "text/html": ".html",

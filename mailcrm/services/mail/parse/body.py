@@ -26,25 +26,29 @@ class Body:
     taken: set[int] = field(default_factory=set[int])
 
 
-def choose_body(root: Part) -> Body:
-    """Return the body of a message; `text` falls back to the text of the HTML."""
+def choose_body(root: Part, *, text_only: bool = False) -> Body:
+    """Return the body of a message; `text` falls back to the text of the HTML.
+
+    `text_only`: `html` is left out where the text comes without it, which is most of the work of a newsletter. `text`
+    and `taken` are the same.
+    """
     taken: set[int] = set()
-    body = _collect(root, taken)
+    body = _collect(root, taken, text_only)
     if body.html is not None and not body.text.strip():
         body.text = text_of_html(body.html)
     body.taken = taken
     return body
 
 
-def _collect(part: Part, taken: set[int]) -> Body:
+def _collect(part: Part, taken: set[int], text_only: bool) -> Body:
     if not part.is_multipart:
         return _leaf(part, taken)
     if part.content_type == "multipart/alternative":
-        return _alternative([_collect(child, taken) for child in part.children])
+        return _text_of_alternative(part, taken) if text_only else _alternative(part, taken)
     children = part.children[:1] if part.content_type in ("multipart/signed", "multipart/related") else part.children
-    found = [body for body in (_collect(child, taken) for child in children) if body.text or body.html]
+    found = [body for body in (_collect(child, taken, text_only) for child in children) if body.text or body.html]
     if part.content_type == "multipart/related" and not found:
-        found = [b for b in (_collect(child, taken) for child in part.children[1:]) if b.text or b.html]
+        found = [b for b in (_collect(child, taken, text_only) for child in part.children[1:]) if b.text or b.html]
     if len(found) <= 1:
         return found[0] if found else Body()
     html = None
@@ -53,19 +57,43 @@ def _collect(part: Part, taken: set[int]) -> Body:
     return Body("\n".join(body.text or text_of_html(body.html or "") for body in found), html)
 
 
-def _alternative(forms: list[Body]) -> Body:
+def _alternative(part: Part, taken: set[int]) -> Body:
     """Take the first text and the last HTML: RFC 2046 5.1.4 orders by richness."""
+    forms = [_collect(child, taken, text_only=False) for child in part.children]
     text = next((form.text for form in forms if form.text.strip()), "")
     html = next((form.html for form in reversed(forms) if form.html), None)
     return Body(text, html)
 
 
+def _text_of_alternative(part: Part, taken: set[int]) -> Body:
+    """Do the same without the HTML, where there is a text beside it and nothing but leaves."""
+    if any(child.is_multipart for child in part.children):
+        return _alternative(part, taken)
+    mine = set(taken)
+    text = ""
+    for child in part.children:
+        if _is_body(child, mine):
+            mine.add(id(child))
+            if child.content_type != "text/html":
+                text = text if text.strip() else part_text(child)
+    if not text.strip():
+        return _alternative(part, taken)
+    taken |= mine
+    return Body(text)
+
+
+def _is_body(part: Part, taken: set[int]) -> bool:
+    """Whether a leaf is shown as text; a named text after the body is a file, as Apple Mail sends them."""
+    if part.content_type not in ("text/plain", "text/html") and not part.content_type.startswith("multipart/"):
+        return False
+    named = part.disposition_params.get("filename") or part.params.get("name")
+    return part.disposition != "attachment" and not (named and taken)
+
+
 def _leaf(part: Part, taken: set[int]) -> Body:
     kind = "text/plain" if part.content_type.startswith("multipart/") else part.content_type
-    if kind not in ("text/plain", "text/html") or part.disposition == "attachment":
+    if not _is_body(part, taken):
         return Body()
-    if (part.disposition_params.get("filename") or part.params.get("name")) and taken:
-        return Body()  # a named text after the body is a file, as Apple Mail sends them
     taken.add(id(part))
     text = part_text(part)
     return Body(html=text) if kind == "text/html" else Body(text)

@@ -129,6 +129,8 @@ def is_known(charset: str) -> bool:
 
 def safe_text(text: str) -> str:
     """Drop NULs, other controls that no text needs, and lone surrogates."""
+    if text.isprintable():  # nearly every header field, and none of those
+        return text
     try:
         return text.encode().translate(None, _CONTROLS).decode()  # a fifth of the pattern's time
     except UnicodeEncodeError:

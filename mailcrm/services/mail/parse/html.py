@@ -20,12 +20,16 @@ from selectolax.lexbor import LexborHTMLParser
 
 from mailcrm.services.mail.parse.charsets import safe_text
 from mailcrm.services.mail.parse.css import StyleFilter
+from mailcrm.services.mail.parse.deception import true_target
 from mailcrm.services.mail.parse.links import image_data, is_own_pixel, safe_link, web_url
+from mailcrm.services.mail.parse.quoted_html import mark_quotes, settle_quotes
 from mailcrm.services.mail.parse.text import tokens
+from mailcrm.services.mail.parse.trackers import is_tracker
 from mailcrm.services.mail.parse.values import words
 
-POLICY_VERSION = 1  # raise on every change of this file, css.py or links.py: it empties the caches
+POLICY_VERSION = 3  # raise on a change of this file, css.py, links.py, deception.py, quoted_html.py, trackers.*: it empties the caches
 MAX_HTML = 2_000_000  # characters; the largest of 400 real mails had 2.6 MB and took bleach 1.8 s
+MAX_REMOTE = 300  # images from the network in one message; the richest of 400 newsletters had 94
 MAX_NESTING = 400  # real newsletters nest tables about 40 deep, with four elements each
 
 _REMOVED = words(
@@ -73,27 +77,37 @@ class UncleanableHtml(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CleanHtml:
-    """A fragment that is safe in the frame, and how many remote images it left out."""
+    """A fragment that is safe in the frame, and what became of its remote images.
+
+    `remote` are the addresses of those that may be shown: number n stands in the fragment as `src="{mark}-{n}"`, and
+    whoever shows it puts an address of ours there. `trackers` were dropped in any case. Where a reply quotes, `{mark}-open`
+    and `{mark}-close` stand around the quote, for `quoted_html.fold_quotes`.
+    """
 
     html: str
     blocked_images: int
     policy_version: int
+    trackers: int = 0
+    remote: tuple[str, ...] = ()
 
 
-def clean_html(html: str, *, remote_images: bool, cid_url: Callable[[str], str | None]) -> CleanHtml:
+def clean_html(
+    html: str, *, remote_images: bool, cid_url: Callable[[str], str | None], mark: str = "remote"
+) -> CleanHtml:
     """Return the cleaned fragment. Raises UncleanableHtml.
 
-    `cid_url` turns a Content-ID into our URL of that image, None to leave it out.
+    `cid_url` turns a Content-ID into our URL of that image, None to leave it out; `mark` as in CleanHtml: letters and
+    digits that a sender can't guess, where what is made of it matters.
     """
     _check_caps(html)
     try:
-        finish = _Finish(remote_images, cid_url)
-        cleaned = _cleaner(finish).clean(_prepare(html))
+        finish = _Finish(remote_images, cid_url, mark)
+        cleaned = settle_quotes(_cleaner(finish).clean(_prepare(html, mark)), mark)
     except RecursionError as error:
         raise UncleanableHtml("The message is nested too deeply.") from error
     except Exception as error:  # html5lib asserts and indexes its way through hostile input
         raise UncleanableHtml(f"The message cannot be cleaned ({type(error).__name__}).") from error
-    return CleanHtml(safe_text(cleaned).strip(), finish.blocked, POLICY_VERSION)
+    return CleanHtml(safe_text(cleaned).strip(), finish.blocked, POLICY_VERSION, finish.trackers, tuple(finish.remote))
 
 
 def _check_caps(html: str) -> None:
@@ -109,12 +123,13 @@ def _check_caps(html: str) -> None:
             depth = max(0, depth - 1)
 
 
-def _prepare(html: str) -> str:
+def _prepare(html: str, mark: str) -> str:
     tree = LexborHTMLParser(safe_text(html))
     tree.strip_tags(sorted(_REMOVED))
     body = tree.body
     if body is None:
         return ""
+    mark_quotes(body, mark)
     inner = body.inner_html or ""
     kept = {name: value for name, value in body.attributes.items() if name in ("dir", "style", "bgcolor", "lang")}
     if not any(kept.values()):
@@ -159,14 +174,17 @@ class _Tokens:
 class _Finish:
     """The last pass over bleach's tokens: links, images, direction."""
 
-    def __init__(self, remote_images: bool, cid_url: Callable[[str], str | None]) -> None:
+    def __init__(self, remote_images: bool, cid_url: Callable[[str], str | None], mark: str) -> None:
         self.remote_images = remote_images
         self.cid_url = cid_url
+        self.mark = mark
         self.blocked = 0
+        self.trackers = 0
+        self.remote: dict[str, int] = {}  # address -> its number
 
     def over(self, source: Any) -> Any:
         """Return the html5lib filter that bleach puts after its own."""
-        return _Tokens(self.run(iter(source)))
+        return _Tokens(_with_targets(self.run(iter(source))))
 
     def run(self, stream: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         directed: list[bool] = []
@@ -211,10 +229,38 @@ class _Finish:
             target = image_data(source)
         else:
             remote = web_url(source)
-            if remote and self.remote_images:
-                target = "https://" + remote.partition("://")[2]  # the frame's policy allows https only
+            if remote and is_tracker(remote, {name: unescape(value) for (_, name), value in data.items()}):
+                self.trackers += 1
+                return False
+            if remote and self.remote_images and (remote in self.remote or len(self.remote) < MAX_REMOTE):
+                target = f"{self.mark}-{self.remote.setdefault(remote, len(self.remote))}"
             elif remote:
                 self.blocked += 1
         if target is not None:
             data[None, "src"] = escape(target)
         return target is not None or bool(data.get((None, "alt"), "").strip())
+
+
+def _with_targets(stream: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Say beside a link where it leads when its text names another host (threat 4): the frame's style shows `data-to`."""
+    held: list[dict[str, Any]] = []  # a link that is not closed yet; html5lib nests none in another
+    for token in stream:
+        if not held and not (token["type"] == "StartTag" and token["name"] == "a"):
+            yield token
+            continue
+        held.append(token)
+        if token["type"] == "EndTag" and token["name"] == "a":
+            yield from _told(held)
+            held = []
+    yield from _told(held)
+
+
+def _told(link: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    data: dict[tuple[str | None, str], str] = link[0]["data"] if link else {}
+    target = unescape(data.get((None, "href"), ""))
+    if target:
+        said = "".join(each["data"] for each in link if each["type"] in ("Characters", "SpaceCharacters"))
+        host = true_target(unescape(said)[:300], target)
+        if host:
+            data[None, "data-to"] = escape(host)
+    return link

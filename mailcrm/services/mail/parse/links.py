@@ -16,7 +16,9 @@ _WEB = re.compile(r"https?://[^\s/?#\\@\"'<>]+(?:@[^\s/?#\\@\"'<>]+)?(?:[/?#].*)
 _MAIL = re.compile(r"mailto:[^\s<>\"'\\]{1,2000}", re.IGNORECASE)
 _TEL = re.compile(r"tel:[+0-9(). ;=a-z-]{1,80}", re.IGNORECASE)
 _IMAGE_DATA = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,[A-Za-z0-9+/]+={0,2}", re.IGNORECASE)
-_OWN_PIXEL = re.compile(r"/t/o/", re.IGNORECASE)
+#: A token of tracking/tokens.py by its shape: 40 bytes in base64url, the first of which is the version, 1.
+OWN_SHAPE = "A[Q-Za-f][A-Za-z0-9_-]{52}"
+_OWN_PIXEL = re.compile(r"(?:/|%2f)t(?:/|%2f)o(?:/|%2f)", re.IGNORECASE)
 _MAX_URL = 8000  # characters; Chromium shows 2 MB, mail programs about 8 KB
 
 
@@ -60,5 +62,9 @@ def image_data(url: str) -> str | None:
 
 
 def is_own_pixel(url: str) -> bool:
-    """Say whether a URL is one of mailcrm's own tracking pixels: never shown, or we'd open our own mail."""
+    """Say whether a URL is one of mailcrm's own tracking pixels: never shown, or we'd open our own mail.
+
+    Known by its path, on whatever host (there may have been other tracking URLs), also inside another URL (mail
+    programs quote it through their image proxy).
+    """
     return _OWN_PIXEL.search(url) is not None

@@ -70,11 +70,11 @@ def parse_message(raw: bytes) -> ParsedMessage:
 def parse_for_list(raw: bytes) -> ParsedMessage:
     """Parse one message; one that passes a cap keeps its header fields and has no text. Raises nothing of its own.
 
-    So that it is stored, listed and threaded, and can be downloaded: quarantine is for what can't be fetched.
+    Its `html` is left out where the text does not come from it: lists, threads and the search index need none. So that it is stored, listed and threaded, and can be downloaded: quarantine is for what can't be fetched.
     """
     try:
-        return parse_message(raw)
-    except UnparsableMessage:
+        return _build(_read(raw, text_only=True))
+    except (UnparsableMessage, RecursionError):
         fields, _ = header_fields(trim_start(raw[:MAX_HEADER_BYTES]))
         root = Part("text/plain", {}, "", {}, "", "", b"")
         return _build(_Read(fields, root, Body(), []))
@@ -116,13 +116,15 @@ def inline_parts(raw: bytes) -> dict[str, ParsedAttachment]:
     return found
 
 
-def _read(raw: bytes) -> _Read:
+def _read(raw: bytes, *, text_only: bool = False) -> _Read:
     if len(raw) > MAX_MESSAGE_BYTES:
         raise UnparsableMessage("quarantine.too_large", most=MAX_MESSAGE_BYTES // 1024**2)
     raw = trim_start(raw)
     fields, clean = header_fields(raw)
     root = unwrap(parse_tree(raw, clean_header=clean))
-    body = choose_body(root)
+    # Whether a part with an id is a picture of the HTML or a file, only the HTML tells.
+    text_only = text_only and not any(part.content_id for part in root.walk())
+    body = choose_body(root, text_only=text_only)
     return _Read(fields, root, body, list_attachments(root, body))
 
 

@@ -20,12 +20,14 @@ _AFTER = ".,;:!?'\"*_~。、，．」』】）〉》”’"
 _PAIRS = {")": "(", "]": "[", ">": "<", "}": "{"}
 
 
-def plain_to_html(text: str, *, quote_label: str = "Quoted text", cut_label: str = "The rest is not shown.") -> str:
-    """Return safe HTML of a text. The labels are shown, so pass them translated."""
+def plain_to_html(
+    text: str, *, quote_label: str = "Quoted text", cut_label: str = "The rest is not shown.", folded: bool = True
+) -> str:
+    """Return safe HTML of a text, its quotes `folded`. The labels are shown, so pass them translated."""
     text = safe_text(text)
     shown = text[:MAX_TEXT]
-    new, quoted = split_quoted(shown) if len(shown) <= _MAX_SCANNED else (shown, "")
-    out = [_blocks(new, quote_label)]
+    new, quoted = split_quoted(shown) if folded and len(shown) <= _MAX_SCANNED else (shown, "")
+    out = [_blocks(new, quote_label if folded else None)]
     if quoted:
         out.append(_folded(_blocks(quoted, None), quote_label))
     if len(text) > MAX_TEXT:

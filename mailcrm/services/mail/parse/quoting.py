@@ -42,21 +42,32 @@ _OPENERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 _CLOSERS = (
     "wrote:", "writes:", "schrieb:", "a écrit :", "a écrit:", "escribió:", "ha scritto:", "schreef:", "escreveu:",
     "skrev:", "kirjoitti:", "пишет:", "написал:", "написала:", "писал:", "пише:", "yazdı:", "yazmış:", "napsal(a):",
-    "napisał(a):", "írta:", "さんは書きました:", "さんが書きました:", "のメール:", "님이 작성:", "写道：", "写道:", "寫道：",
+    "napisał(a):", "írta:", "さんは書きました:", "さんが書きました:", "のメール:", "のメール：", "님이 작성:", "写道：", "写道:", "寫道：",
 )  # fmt: skip
 _SEPARATORS = (
-    "original message", "original-nachricht", "ursprüngliche nachricht", "message d'origine", "message original",
+    "original message", "original-nachricht", "ursprüngliche nachricht", "message d'origine", "message d’origine", "message original",
     "mensaje original", "messaggio originale", "oorspronkelijk bericht", "mensagem original", "ursprungligt meddelande",
     "originalmeddelelse", "oprindelig meddelelse", "opprinnelig melding", "alkuperäinen viesti", "исходное сообщение",
     "wiadomość oryginalna", "původní zpráva", "orijinal ileti", "元のメッセージ", "元のメール", "original mail",
     "原始邮件", "原始郵件", "원본 메시지", "הודעה מקורית", "الرسالة الأصلية",
 )  # fmt: skip
 _FORWARDS = (
-    "forwarded message", "begin forwarded message", "weitergeleitete nachricht", "message transféré", "mensaje reenviado",
+    "forwarded message", "forwarded email", "転送メール", "begin forwarded message", "weitergeleitete nachricht", "message transféré", "message transfere", "mensaje reenviado",
     "messaggio inoltrato", "doorgestuurd bericht", "mensagem encaminhada", "vidarebefordrat", "videresendt",
     "przekazana wiadomość", "пересылаемое сообщение", "пересланное сообщение", "転送メッセージ", "転送された",
     "转发的邮件", "轉寄的郵件", "전달된 메시지",
 )  # fmt: skip
+#: Apple Mail's, which stand alone on their line, without dashes.
+_BARE_FORWARDS = frozenset(
+    (
+        "begin forwarded message:", "anfang der weitergeleiteten nachricht:", "anfang der weitergeleiteten e-mail:",
+        "début du message transféré :", "début du message réexpédié :", "inicio del mensaje reenviado:",
+        "inizio messaggio inoltrato:", "begin doorgestuurd bericht:", "転送されたメッセージ:", "転送されたメッセージ：",
+    )
+)  # fmt: skip
+_FORWARDING = re.compile(
+    r"^\s*(?:fwd?|wg|tr|rv|enc|i|vs|vb|vl|doorst|転送|转发|轉寄|전달)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE
+)
 _HEADER_KEYS = (
     "from:", "sent:", "to:", "subject:", "date:", "cc:", "von:", "gesendet:", "an:", "betreff:", "datum:", "de :", "de:",
     "envoyé :", "envoyé:", "à :", "objet :", "objet:", "date :", "enviado:", "para:", "asunto:", "assunto:", "fecha:",
@@ -85,6 +96,11 @@ def split_quoted(text: str) -> tuple[str, str]:
     if not new.strip():
         return text, ""
     return new, "\n".join(line for line, kept in zip(lines, keep, strict=True) if not kept).strip("\n")
+
+
+def is_forwarding(subject: str) -> bool:
+    """Say whether a subject begins as that of a forward does: Outlook marks its forwards nowhere else."""
+    return _FORWARDING.match(subject) is not None
 
 
 def is_quoted(line: str) -> bool:
@@ -150,9 +166,9 @@ def _mark(lines: list[str]) -> tuple[list[bool], bool]:
             if after < len(lines):
                 _drop(keep, i, len(lines))
                 return keep, True
-        elif _is_forward(lines[i]):
+        elif is_forward(lines[i]):
             return keep, not all(keep)  # what follows is the content, not a quote
-        elif _is_separator(lines, i) or _is_header_block(lines, i):
+        elif is_separator(lines, i) or is_header_block(lines, i):
             _drop(keep, i, len(lines))
             return keep, True
         elif is_quoted(lines[i]):
@@ -211,15 +227,19 @@ def _trailing_quote(lines: list[str]) -> int:
     return start
 
 
-def _is_forward(line: str) -> bool:
+def is_forward(line: str) -> bool:
+    """Say whether a line announces forwarded content."""
     bare = line.strip()
+    if len(bare) < 60 and bare.lower().replace("\xa0", " ") in _BARE_FORWARDS:
+        return True
     if len(bare) > 120 or bare[:1] not in ("-", "=", "*", "_", "B", "－", "＝"):
         return False
     low = bare.strip("-_=*＿ー－＝ ").lower()
     return low.startswith(_FORWARDS)
 
 
-def _is_separator(lines: list[str], i: int) -> bool:
+def is_separator(lines: list[str], i: int) -> bool:
+    """Say whether "-----Original Message-----" or the rule above Outlook's header block stands at `i`."""
     line = lines[i].strip()
     if len(line) > 120 or len(line) < 6:
         return False
@@ -228,12 +248,18 @@ def _is_separator(lines: list[str], i: int) -> bool:
         return True
     if not bare and line[0] in "-_" and len(line) >= 10:  # Outlook rules off its header block
         after = _next_filled(lines, i + 1)
-        return after - i < 4 and after < len(lines) and _is_header_block(lines, after)
+        return after - i < 4 and after < len(lines) and is_header_block(lines, after)
     return False
 
 
-def _is_header_block(lines: list[str], i: int) -> bool:
-    if not _plain(lines[i]).lower().startswith(_FIRST_KEYS):
+def begins_header_block(line: str) -> bool:
+    """Say whether a line can be the first of Outlook's header block."""
+    return _plain(line).lower().startswith(_FIRST_KEYS)
+
+
+def is_header_block(lines: list[str], i: int) -> bool:
+    """Say whether From, Sent, To, Subject of an original stand from `i` on."""
+    if i >= len(lines) or not begins_header_block(lines[i]):
         return False
     found = 0
     for line in lines[i : i + 6]:
@@ -246,4 +272,5 @@ def _is_header_block(lines: list[str], i: int) -> bool:
 
 def _plain(line: str) -> str:
     """Return a short line without white space and the stars of HTML turned to text."""
-    return line[: _MAX_ATTRIBUTION + 50].strip().replace("*", "").replace("\u200e", "").replace("\xa0", " ")
+    short = line[: _MAX_ATTRIBUTION + 50].strip().replace("*", "").replace("\u200e", "")
+    return short.replace("\xa0", " ").replace("\u202f", " ")

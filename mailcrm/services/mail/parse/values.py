@@ -28,7 +28,7 @@ def words(text: str) -> frozenset[str]:
 class UnparsableMessage(ValueError):
     """Say that a message passed a cap, or that both parsers failed.
 
-    The raw bytes stay stored; the message is quarantined with `reason`, a code of `errors.SENTENCES` with its
+    The raw bytes stay stored; the message is quarantined with `reason`, a code of `sentences.SENTENCES` with its
     parameters, and can be downloaded, not shown.
     """
 

@@ -42,6 +42,11 @@ def unwrap(root: Part) -> Part:
     return _open_tnef(root)
 
 
+def is_looked_into(content_type: str, filename: str) -> bool:
+    """Whether the message itself may be in this file, however large; calendars that large are not read."""
+    return content_type in SMIME | _TNEF or filename.lower() == "winmail.dat"
+
+
 def _is_event(part: Part) -> bool:
     is_calendar = part.content_type in CALENDARS and len(part.content) <= MAX_CALENDAR_BYTES
     return is_calendar and read_event(part_text(part)) is not None

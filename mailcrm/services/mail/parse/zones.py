@@ -15,8 +15,6 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from babel.core import get_global
-
 Zone = Callable[[datetime], datetime] | None  # a clock time to UTC
 Line = tuple[str, Mapping[str, str], str]
 
@@ -67,6 +65,8 @@ def zone_of(name: str, lines: Sequence[Line]) -> Zone:
 
 
 def _named(name: str) -> ZoneInfo | None:
+    from babel.core import get_global  # 2 MB, for invitations alone
+
     text = name.strip().strip('"')
     windows = cast("Mapping[str, str]", get_global("windows_zone_mapping"))
     candidates = [windows.get(text, ""), text, *("/".join(text.split("/")[-n:]) for n in (2, 3))]

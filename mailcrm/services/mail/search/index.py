@@ -12,23 +12,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, cast, column, delete, literal, text
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy import ColumnElement, and_, cast, column, delete, func, literal, or_, text
 from sqlalchemy.sql import false, table
 from sqlmodel import Session, col
 
 from mailcrm.models import Message, SearchPending
 from mailcrm.services.db import reading, transaction
+from mailcrm.services.given import dialect_of, one_of
 from mailcrm.services.mail import blobs
 from mailcrm.services.mail.parse.message import parse_message
 from mailcrm.services.mail.parse.values import UnparsableMessage
 from mailcrm.services.mail.search.text import Phrase, Words, phrases, words_of
-from mailcrm.services.rows import chunks, pick, rows, run
+from mailcrm.services.rows import chunks, execute_many, pick, rows, run
 
 _POSTGRES = text(
     "INSERT INTO message_search (message_id, words) VALUES (:id, CAST(:words AS tsvector))"
     " ON CONFLICT (message_id) DO UPDATE SET words = excluded.words"
 )
+COMMON = 4_000  # messages with a word: from here on it is not looked up but looked for
+FIELDS = ("subject", "people", "body", "files")
+_WEIGHTS: dict[str, str] = {"subject": "A", "people": "B", "body": "C", "files": "D"}
+Question = str | Sequence[Phrase]
 _GAP = 2  # positions between two fields, so that no phrase reaches over
 
 
@@ -40,34 +44,117 @@ def add(session: Session, items: Sequence[tuple[int, Words]]) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(_POSTGRES, [{"id": i, "words": _vector(found)} for i, found in items])
         return
-    # Straight to the driver: SQLAlchemy's parameters cost as much as the index.
-    connection.exec_driver_sql(
-        "INSERT OR REPLACE INTO message_search (rowid, subject, people, body, files) VALUES (?, ?, ?, ?, ?)",
+    execute_many(
+        session,
+        "INSERT OR REPLACE INTO message_search (rowid, subject, people, body, files) VALUES",
         [(i, found.subject, found.people, found.body, found.files) for i, found in items],
     )
 
 
-def found_by(session: Session, question: str) -> ColumnElement[bool]:
+def found_by(session: Session, question: Question) -> ColumnElement[bool]:
     """Return the condition on `messages` that all words of a question occur; words may be beginnings.
 
     A question without a word (only punctuation) finds nothing.
     """
-    asked = phrases(question)
+    asked = _phrases(question)
     if not asked:
         return false()
-    if session.get_bind().dialect.name == "postgresql":
+    if dialect_of(session) == "postgresql":
         search = table("message_search", column("message_id"), column("words"))
-        matches: Any = search.c.words.op("@@")(cast(literal(" & ".join(map(_postgres, asked))), TSQUERY))
+        matches: Any = search.c.words.op("@@")(_tsquery(_written(session, asked)))
         return col(Message.id).in_(pick(search.c.message_id).where(matches))
     search = table("message_search", column("rowid"), column("message_search"))
-    question = " AND ".join(f'"{" ".join(phrase.words)}"{"*" if phrase.open else ""}' for phrase in asked)
-    return col(Message.id).in_(pick(search.c.rowid).where(search.c.message_search.op("MATCH")(literal(question))))
+    matches = search.c.message_search.op("MATCH")(literal(_written(session, asked)))
+    return col(Message.id).in_(pick(search.c.rowid).where(matches))
+
+
+def ids(session: Session, question: Question) -> list[int] | None:
+    """Return the messages that have these words, whoever's they are; None where they are many (`COMMON`).
+
+    Looking at each of many is dearer than looking at the newest. Asked once in a transaction.
+    """
+    asked = tuple(_phrases(question))
+    known: dict[tuple[Phrase, ...], list[int] | None] = session.info.setdefault("messages with words", {})
+    if asked not in known:
+        known[asked] = _ids(session, asked) if asked else []
+    return known[asked]
+
+
+def has_words(session: Session, question: Question) -> ColumnElement[bool]:
+    """Return the same condition as `found_by` for one message at a time, without the index."""
+    asked = _phrases(question)
+    if dialect_of(session) == "postgresql":
+        search = table("message_search", column("message_id"), column("words"))
+        matches: Any = search.c.words.op("@@")(_tsquery(_written(session, asked)))
+        return pick(matches).where(search.c.message_id == col(Message.id)).correlate(Message).scalar_subquery()
+    columns: list[Any] = [column(name) for name in FIELDS]
+    search = table("message_search", column("rowid"), *columns)
+    each: list[ColumnElement[bool]] = []
+    for phrase in asked:
+        words = literal(f" {' '.join(phrase.words)}{'' if phrase.open else ' '}")
+        fields: list[Any] = [search.c[name] for name in ((phrase.field,) if phrase.field else FIELDS)]
+        each.append(or_(*(func.instr(literal(" ") + field + literal(" "), words) > 0 for field in fields)))
+    return pick(and_(*each)).where(search.c.rowid == col(Message.id)).correlate(Message).scalar_subquery()
+
+
+def _ids(session: Session, asked: tuple[Phrase, ...]) -> list[int] | None:
+    """Look the words up; first without the beginnings at the end of phrases.
+
+    Every word that begins with "com" is a large part of all mail: gathering them for anna@example.com took 30 times as
+    long as finding "anna example" and looking at those.
+    """
+    whole = tuple(Phrase(each.words, False, each.field) for each in asked)
+    if whole != asked and _looked_up(session, whole) is None:  # many have the words as they stand: quickly known
+        return None
+    sure = tuple(Phrase(each.words[:-1], False, each.field) if each.open and each.words[1:] else each for each in asked)
+    if sure != asked:
+        found = _looked_up(session, sure)
+        if found is not None:
+            those = pick(Message.id).where(
+                one_of(col(Message.id), found, dialect_of(session)), has_words(session, asked)
+            )
+            return [row[0] for row in rows(session, those)] if found else []
+    return _looked_up(session, asked)
+
+
+def _looked_up(session: Session, asked: tuple[Phrase, ...]) -> list[int] | None:
+    if dialect_of(session) == "postgresql":
+        statement = "SELECT message_id FROM message_search WHERE words @@ CAST(:asked AS tsquery) LIMIT :most"
+    else:
+        statement = "SELECT rowid FROM message_search WHERE message_search MATCH :asked LIMIT :most"
+    given = {"asked": _written(session, asked), "most": COMMON}
+    found = [row[0] for row in session.connection().execute(text(statement), given)]
+    return found if len(found) < COMMON else None
+
+
+def _phrases(question: Question) -> Sequence[Phrase]:
+    return phrases(question) if isinstance(question, str) else question
+
+
+def _written(session: Session, asked: Sequence[Phrase]) -> str:
+    """Write a question in the words of the database's own search. Ours are letters and digits: nothing to escape."""
+    if dialect_of(session) == "postgresql":
+        return " & ".join(map(_postgres, asked))
+    return " AND ".join(map(_fts, asked))
+
+
+def _fts(phrase: Phrase) -> str:
+    words = f'"{" ".join(phrase.words)}"{"*" if phrase.open else ""}'
+    return f"({phrase.field} : {words})" if phrase.field else words
+
+
+def _tsquery(question: str) -> Any:
+    from sqlalchemy.dialects.postgresql import TSQUERY  # here: on SQLite the dialect need not be in memory
+
+    return cast(literal(question), TSQUERY)
 
 
 def _postgres(phrase: Phrase) -> str:
-    """Write a phrase as a tsquery. Words hold letters and digits only, so nothing is to be escaped."""
-    words = [f"'{word}'" for word in phrase.words]
-    return f"({' <-> '.join(words)}{':*' if phrase.open else ''})"
+    weight = _WEIGHTS.get(phrase.field, "")
+    words = [f"'{word}'" + (f":{weight}" if weight else "") for word in phrase.words]
+    if phrase.open:
+        words[-1] = f"'{phrase.words[-1]}':*{weight}"
+    return f"({' <-> '.join(words)})"
 
 
 def index_waiting(limit: int = 500) -> int:

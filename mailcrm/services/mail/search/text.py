@@ -8,16 +8,17 @@ writing becomes overlapping pairs and its last character, so that words of two c
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
+from operator import add
 
+from mailcrm.services.folding import fold
 from mailcrm.services.mail.parse.values import ParsedMessage
 
 MAX_WORDS = 16_000  # of one message; PostgreSQL knows 16,383 positions in a text, and 1 MB of words
 MAX_BYTES = 850_000  # of one message's words; PostgreSQL adds up to 10 bytes to each word's and stops at 1 MB
 MAX_WORD = 60  # characters; longer ones are encoded rubbish, and are cut the same way when asked for
 _MAX_TEXT = 400_000  # characters looked at: enough for MAX_WORDS of any language
-_MAX_QUESTION = 10  # words of a question
+MAX_QUESTION = 10  # words of a question
 
 _CJK = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u303b\u3041-\u3096\u3099-\u309c\u309f-\u30fa"
@@ -25,11 +26,6 @@ _CJK = (
     "\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
 _WORD = re.compile(rf"([{_CJK}]+)|[^\W_{_CJK}]+")
-_ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u0370-\u03ff\u0400-\u052f\u1e00-\u1fff]")
-_ACCENTS = re.compile("[\u0300-\u036f]+")  # not U+3099: か and が are different letters
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)
 _ASCII = str.maketrans({n: " " for n in range(128) if not chr(n).isalnum()})
 
 
@@ -75,15 +71,19 @@ def words(text: str) -> str:
     text = text[:_MAX_TEXT]
     if text.isascii():
         return " ".join(_short(text.lower().translate(_ASCII).split()))
-    return " ".join(_short(_tokens(_fold(text))))
+    return " ".join(_short(_tokens(fold(text))))
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words that stand together. `open`: the last one may be the beginning of a longer word."""
+    """Words that stand together. `open`: the last one may be the beginning of a longer word.
+
+    `field`: in which of `Words` they must stand; "" is any.
+    """
 
     words: tuple[str, ...]
     open: bool
+    field: str = ""
 
 
 def phrases(question: str) -> list[Phrase]:
@@ -91,14 +91,19 @@ def phrases(question: str) -> list[Phrase]:
 
     A part that ends in a letter or digit may go on ("100" finds 1000, "100%" does not).
     """
-    found = [(part, _asked(part)) for part in question.replace("\0", " ").split()[:_MAX_QUESTION]]
-    return [Phrase(tuple(words), part[-1].isalnum()) for part, words in found if words]
+    return [found for part in question.replace("\0", " ").split()[:MAX_QUESTION] if (found := phrase(part))]
+
+
+def phrase(part: str, field: str = "", *, whole: bool = False) -> Phrase | None:
+    """Return one phrase; None for a text without a word. `whole`: its last word does not go on."""
+    words = _asked(part)
+    return Phrase(tuple(words), not whole and part[-1].isalnum(), field) if words else None
 
 
 def _asked(part: str) -> list[str]:
     """The words of one part of a question, as they stand in the index; the run at its end may go on there."""
     out: list[str] = []
-    folded = _fold(part[:200])
+    folded = fold(part[:200])
     for match in _WORD.finditer(folded):
         run = match[1]
         if run is None:
@@ -109,13 +114,6 @@ def _asked(part: str) -> list[str]:
     return out
 
 
-def _fold(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).casefold()
-    if _ACCENTED.search(text):
-        text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
-    return _INVISIBLE.sub("", text)
-
-
 def _tokens(text: str) -> list[str]:
     out: list[str] = []
     for match in _WORD.finditer(text):
@@ -123,7 +121,8 @@ def _tokens(text: str) -> list[str]:
         if run is None:
             out.append(match[0])
         else:
-            out += [run[n : n + 2] for n in range(len(run))]  # the last one is a single character
+            out += map(add, run, run[1:])
+            out.append(run[-1])
     return out
 
 

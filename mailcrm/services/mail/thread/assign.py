@@ -8,16 +8,17 @@ hold the user's lock (`lock_user`). Decides nothing itself: `references.py` does
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, delete, select, update
 
-from mailcrm.models import Link, Message, Notification, Thread, ThreadReference, User
+from mailcrm.models import Link, Message, Notification, Reminder, Thread, ThreadReference, User
+from mailcrm.services.mail import labels
 from mailcrm.services.mail.thread.references import Join, decide
-from mailcrm.services.rows import insert_numbered, table_of
+from mailcrm.services.rows import insert_many, insert_numbered, is_one_of, pick, rows
 
 _IN = 500  # values in one IN list; SQLite's limit is 32,766, PostgreSQL plans short lists better
 
@@ -34,6 +35,16 @@ class Threadable:
 def lock_user(session: Session, user_id: int) -> None:
     """Let one transaction at a time change this user's threads (SQLite's writers are alone anyway)."""
     session.exec(select(User.id).where(col(User.id) == user_id).with_for_update(key_share=True)).one()
+
+
+def lock_free(session: Session, user_ids: Collection[int]) -> set[int]:
+    """Lock like `lock_user` whoever of these nobody holds, and return them; waits for one where all are held."""
+    free = pick(User.id).where(col(User.id).in_(user_ids)).with_for_update(key_share=True, skip_locked=True)
+    locked = {row[0] for row in rows(session, free)}
+    if not locked and user_ids:
+        lock_user(session, min(user_ids))
+        locked = {min(user_ids)}
+    return locked
 
 
 def assign(session: Session, user_id: int, messages: Sequence[Threadable]) -> list[int]:
@@ -85,8 +96,7 @@ def assign(session: Session, user_id: int, messages: Sequence[Threadable]) -> li
     rows = [
         {"user_id": user_id, "rfc_message_id": i, "thread_id": settled(known[i])} for i in wanted if i not in stored
     ]
-    if rows:
-        session.connection().execute(table_of(ThreadReference).insert(), rows)
+    insert_many(session, ThreadReference, rows)
     return [settled(thread) for thread in chosen]
 
 
@@ -96,7 +106,7 @@ def _known(session: Session, user_id: int, ids: Sequence[str]) -> dict[str, int]
         rows = session.exec(
             select(ThreadReference.rfc_message_id, ThreadReference.thread_id).where(
                 ThreadReference.user_id == user_id,
-                col(ThreadReference.rfc_message_id).in_(ids[start : start + _IN]),
+                is_one_of(session, col(ThreadReference.rfc_message_id), ids[start : start + _IN]),
             )
         )
         found.update(rows.all())
@@ -108,7 +118,9 @@ def _sizes(session: Session, threads: set[int]) -> tuple[dict[int, int], dict[in
     wanted = sorted(threads)
     for start in range(0, len(wanted), _IN):
         part = wanted[start : start + _IN]
-        for thread_id, count in session.exec(select(Thread.id, Thread.message_count).where(col(Thread.id).in_(part))):
+        for thread_id, count in session.exec(
+            select(Thread.id, Thread.message_count).where(is_one_of(session, col(Thread.id), part))
+        ):
             sizes[thread_id or 0] = count
     return sizes, {thread: thread for thread in sizes}  # ids are given in the order of making
 
@@ -120,7 +132,7 @@ def pinned_of(session: Session, threads: set[int]) -> set[int]:
     for start in range(0, len(wanted), _IN):
         part = wanted[start : start + _IN]
         of_these = select(ThreadReference.thread_id).where(
-            col(ThreadReference.thread_id).in_(part), col(ThreadReference.pinned).is_(True)
+            is_one_of(session, col(ThreadReference.thread_id), part), col(ThreadReference.pinned).is_(True)
         )
         found.update(session.exec(of_these.distinct()))
     return found
@@ -141,16 +153,23 @@ def _make(session: Session, user_id: int, fresh: dict[int, Threadable], moved: d
 
 
 def merge(session: Session, loser: int, winner: int) -> None:
-    """Move everything of `loser` into `winner` and remove it. A link that both have stays once, standing if one is."""
-    session.exec(update(Message).where(col(Message.thread_id) == loser).values(thread_id=winner))
+    """Move everything of `loser` into `winner` and remove it; the linking rules look at the whole again.
+
+    A link that both have stays once. Where it stands in one and was taken off in the other, being taken off wins over
+    what a rule made, and what a person made wins over that (M30).
+    """
+    moved = update(Message).where(col(Message.thread_id) == loser)
+    session.exec(moved.values(thread_id=winner, link_pending=True))
     session.exec(update(ThreadReference).where(col(ThreadReference.thread_id) == loser).values(thread_id=winner))
     session.exec(update(Notification).where(col(Notification.thread_id) == loser).values(thread_id=winner))
+    _move_reminders(session, loser, winner)
+    labels.move(session, loser, winner)
     theirs = {_target(link): link for link in session.exec(select(Link).where(Link.thread_id == winner))}
     for link in session.exec(select(Link).where(Link.thread_id == loser)).all():
         other = theirs.get(_target(link))
         if other is None:
             link.thread_id = winner
-        elif other.unlinked_at is not None and link.unlinked_at is None:
+        elif weight(link) > weight(other):
             session.delete(other)
             session.flush()
             link.thread_id = winner
@@ -158,6 +177,20 @@ def merge(session: Session, loser: int, winner: int) -> None:
             session.delete(link)
         session.flush()
     session.exec(delete(Thread).where(col(Thread.id) == loser))
+
+
+def _move_reminders(session: Session, loser: int, winner: int) -> None:
+    """Where both wait for the same, the winner's stays; what has ended gives way to what stands."""
+    there = col(Reminder.thread_id) == winner
+    session.exec(delete(Reminder).where(there, col(Reminder.ended_at).is_not(None)))
+    kinds = session.exec(select(Reminder.kind).where(there)).all()
+    theirs = update(Reminder).where(col(Reminder.thread_id) == loser, col(Reminder.kind).not_in(kinds))
+    session.exec(theirs.values(thread_id=winner))
+
+
+def weight(link: Link) -> int:
+    """Return which of two links to the same target holds: one that a person made, one that was taken off, a rule's."""
+    return (0 if link.origin in ("rule", "thread") else 2) if link.unlinked_at is None else 1
 
 
 def _target(link: Link) -> tuple[int | None, int | None, int | None]:

@@ -13,19 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import update
 from sqlmodel import Session, col, func, select
 
 from mailcrm.errors import NotFound, UserError
-from mailcrm.models import Link, Message, Notification, Thread, ThreadReference
+from mailcrm.models import Link, Message, Notification, Reminder, Thread, ThreadReference
 from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.mail import blobs
-from mailcrm.services.mail.parse.headers import first, header_fields, message_ids, trim_start
-from mailcrm.services.mail.parse.values import MAX_HEADER_BYTES, UnparsableMessage
+from mailcrm.services.jobs.queue import enqueue
+from mailcrm.services.mail import labels
 from mailcrm.services.mail.thread import assign
+from mailcrm.services.mail.thread.ancestors import ancestors
 from mailcrm.services.mail.thread.references import MAX_MESSAGES
 from mailcrm.services.mail.thread.summary import refresh_threads
 from mailcrm.services.rows import chunks, run
@@ -34,13 +35,23 @@ _KEPT = ("origin", "reason", "created_by", "created_at", "unlinked_by", "unlinke
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """A link that both conversations had: its id now, its values (`_KEPT`) here, there, and since the merge."""
+
+    id: int
+    ours: tuple[Any, ...]
+    theirs: tuple[Any, ...]
+    since: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge moved, by ids: enough to take it back. `shared` are links that both conversations had."""
+    """What a merge moved, by ids: enough to take it back."""
 
     into: int
     messages: tuple[int, ...]
     links: tuple[int, ...]
-    shared: tuple[int, ...]
+    shared: tuple[Shared, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ def split_thread(actor: Actor, message_id: int) -> int:
         message = access.load(session, Message, message_id, access.own_message(actor))
         rows = session.exec(select(Message).where(Message.thread_id == message.thread_id)).all()
         named = [(row.id or 0, row.rfc_message_id, row.in_reply_to, row.blob_sha) for row in rows]
-    messages = [_Named(i, own, _ancestors(sha, parent)) for i, own, parent, sha in named]
+    messages = [_Named(i, own, ancestors(sha, parent)) for i, own, parent, sha in named]
     leaving = _with_answers(messages, message_id)
     with transaction() as session:
         assign.lock_user(session, actor.user_id)
@@ -71,7 +82,9 @@ def split_thread(actor: Actor, message_id: int) -> int:
         _take_ids(session, actor, message.thread_id, made, [each for each in messages if each.id in leaving])
         _pin(session, (message.thread_id, made))
         _copy_links(session, message.thread_id, made)
+        labels.copy(session, message.thread_id, made)
         _finish(session, actor, "split", message.thread_id, made)
+    enqueue("link_pending")
     return made
 
 
@@ -87,17 +100,21 @@ def merge_threads(actor: Actor, thread_id: int, into: int) -> Merged:
         if session.exec(counted).one() > MAX_MESSAGES:
             raise UserError("thread.too_long", most=MAX_MESSAGES)
         moved = session.exec(select(Message.id).where(Message.thread_id == thread_id).order_by(col(Message.id))).all()
-        theirs = {_target(link): link.id or 0 for link in session.exec(select(Link).where(Link.thread_id == thread_id))}
-        ours = {_target(link): link.id or 0 for link in session.exec(select(Link).where(Link.thread_id == into))}
+        theirs, ours = _links_of(session, thread_id), _links_of(session, into)
         assign.merge(session, thread_id, into)
         _pin(session, (into,))
         _finish(session, actor, "merge", into, thread_id)
-        kept = {_target(link): link.id or 0 for link in session.exec(select(Link).where(Link.thread_id == into))}
+        kept = _links_of(session, into)
+    enqueue("link_pending")
     return Merged(
         into,
         tuple(each or 0 for each in moved),
-        links=tuple(kept[target] for target in theirs if target not in ours),
-        shared=tuple(kept[target] for target in theirs if target in ours),
+        links=tuple(kept[target][0] for target in theirs if target not in ours),
+        shared=tuple(
+            Shared(kept[target][0], ours[target][1], theirs[target][1], kept[target][1])
+            for target in theirs
+            if target in ours
+        ),
     )
 
 
@@ -116,19 +133,11 @@ def separate(actor: Actor, merged: Merged) -> int:
         _pin(session, (merged.into, made))
         moving = (col(Link.thread_id) == merged.into, col(Link.id).in_(merged.links))
         run(session, update(Link).where(*moving).values(thread_id=made))
-        _copy_links(session, merged.into, made, merged.shared)
+        _part_links(session, merged, made)
+        labels.copy(session, merged.into, made)
         _finish(session, actor, "split", merged.into, made)
+    enqueue("link_pending")
     return made
-
-
-def _ancestors(sha: str, parent: str | None) -> tuple[str, ...]:
-    """Return the ids that a message names, farthest first; only its parent where the bytes are lost."""
-    try:
-        fields, _ = header_fields(trim_start(blobs.get(sha)[:MAX_HEADER_BYTES]))
-    except (blobs.BlobLost, UnparsableMessage):
-        return (parent,) if parent else ()
-    named = message_ids(first(fields, "references"))
-    return tuple(dict.fromkeys((*named, *((parent,) if parent else ()))))
 
 
 def _with_answers(messages: Sequence[_Named], start: int) -> set[int]:
@@ -164,6 +173,8 @@ def _move(session: Session, thread_id: int, message_ids: Sequence[int]) -> int:
         run(session, update(Message).where(here, col(Message.id).in_(part)).values(thread_id=made.id))
         about = (col(Notification.thread_id) == thread_id, col(Notification.message_id).in_(part))
         run(session, update(Notification).where(*about).values(thread_id=made.id))
+        awaited = (col(Reminder.thread_id) == thread_id, col(Reminder.message_id).in_(part))
+        run(session, update(Reminder).where(*awaited).values(thread_id=made.id))
     return made.id or 0
 
 
@@ -194,19 +205,46 @@ def _pin(session: Session, thread_ids: Sequence[int]) -> None:
     run(session, update(ThreadReference).where(which).values(pinned=True))
 
 
-def _copy_links(session: Session, old: int, new: int, only: Sequence[int] | None = None) -> None:
+def _copy_links(session: Session, old: int, new: int) -> None:
     """Give the new conversation the links of the old one, undone ones too: they say what not to link again (M30)."""
     for link in session.exec(select(Link).where(Link.thread_id == old)).all():
-        if only is None or link.id in only:
-            values = {name: getattr(link, name) for name in _KEPT}
-            session.add(
-                Link(thread_id=new, person_id=link.person_id, deal_id=link.deal_id, lead_id=link.lead_id, **values)
-            )
+        _copy(session, link, new, _values(link))
+
+
+def _part_links(session: Session, merged: Merged, new: int) -> None:
+    """Give each side its own of the links that both had; one that changed since the merge stays so on both."""
+    of_these = (col(Link.thread_id) == merged.into, col(Link.id).in_([each.id for each in merged.shared]))
+    links = {link.id: link for link in session.exec(select(Link).where(*of_these)).all()}
+    for each in merged.shared:
+        link = links.get(each.id)
+        if link is None:
+            continue
+        untouched = _values(link) == each.since
+        _copy(session, link, new, each.theirs if untouched else _values(link))
+        if untouched:
+            for name, value in zip(_KEPT, each.ours, strict=True):
+                setattr(link, name, value)
+
+
+def _copy(session: Session, link: Link, new: int, values: tuple[Any, ...]) -> None:
+    targets = {"person_id": link.person_id, "deal_id": link.deal_id, "lead_id": link.lead_id}
+    session.add(Link(thread_id=new, **targets, **dict(zip(_KEPT, values, strict=True))))
+
+
+def _links_of(session: Session, thread_id: int) -> dict[Any, tuple[int, tuple[Any, ...]]]:
+    """Return the id and the values of each link of a conversation, by target."""
+    found = session.exec(select(Link).where(Link.thread_id == thread_id)).all()
+    return {_target(link): (link.id or 0, _values(link)) for link in found}
+
+
+def _values(link: Link) -> tuple[Any, ...]:
+    return tuple(getattr(link, name) for name in _KEPT)
 
 
 def _finish(session: Session, actor: Actor, verb: str, thread_id: int, other: int) -> None:
     session.flush()
     refresh_threads(session, (thread_id, other))
+    run(session, update(Message).where(col(Message.thread_id).in_((thread_id, other))).values(link_pending=True))
     audit.record(session, actor, verb, "thread", thread_id, other=other)
     live.hint(session, actor.user_id, "mail", thread_id)
     live.hint(session, None, "crm")

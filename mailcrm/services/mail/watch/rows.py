@@ -1,6 +1,7 @@
 """What the watcher reads from rows and writes to them: whom to watch, that a sync is wanted, how each is watched.
 
-Does not connect anywhere. Passwords stay where they are; only a hash of their box tells that one was replaced.
+Does not connect anywhere. Passwords stay where they are; only a hash of their box tells that one was replaced (a
+token is renewed every hour, and the connection it opened goes on).
 """
 
 from __future__ import annotations
@@ -50,8 +51,15 @@ def targets(ids: Iterable[int] | None = None) -> dict[int, Target]:
 
 def _targets(session: Session, ids: list[int] | None) -> dict[int, Target]:
     boxes = pick(
-        Mailbox.id, Mailbox.imap_host, Mailbox.imap_port, Mailbox.imap_security, Mailbox.imap_username, Mailbox.secret
-    ).where(col(Mailbox.status) == "active")
+        Mailbox.id,
+        Mailbox.imap_host,
+        Mailbox.imap_port,
+        Mailbox.imap_security,
+        Mailbox.imap_username,
+        Mailbox.secret,
+        Mailbox.auth,
+        Mailbox.grant_subject,
+    ).where(col(Mailbox.status) == "active", col(Mailbox.kind) == "imap")
     folders = pick(Folder.mailbox_id, Folder.name, Folder.role, Folder.watched, Folder.chosen).where(
         col(Folder.role).in_(("inbox", "all")) | col(Folder.watched),
         col(Folder.gone_at).is_(None),
@@ -63,12 +71,13 @@ def _targets(session: Session, ids: list[int] | None) -> dict[int, Target]:
     for mailbox_id, name, role, watched, chosen in rows(session, folders):
         of_box.setdefault(mailbox_id, []).append((name, role, watched, chosen))
     made: dict[int, Target] = {}
-    for mailbox_id, host, port, security, username, secret in rows(session, boxes):
+    for mailbox_id, host, port, security, username, secret, auth, subject in rows(session, boxes):
         borne = pace.of_host(host)
         names = _places(of_box.get(mailbox_id, []), borne)
+        signs_in_with = secret if auth == "password" else subject
         if borne.watch and names:
             made[mailbox_id] = Target(
-                mailbox_id, host, hash((host, port, security, username, secret)), borne,
+                mailbox_id, host, hash((host, port, security, username, auth, signs_in_with)), borne,
                 names[: borne.watch], names[borne.watch :],
             )  # fmt: skip
     return made

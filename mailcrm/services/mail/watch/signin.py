@@ -1,7 +1,7 @@
 """Signs in for the watcher: in threads, because names, TLS and LOGIN wait; slowly, because servers mind storms.
 
 At most `per_second` begin, two at once for one host, hosts in turn. Mailboxes that failed last time share half of the
-threads: servers that hang can't keep the others out. Passwords come from `mailboxes.credentials` and go nowhere else.
+threads: servers that hang can't keep the others out. Passwords and tokens come from `signing_in.py` and go nowhere else.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from mailcrm.config import config
 from mailcrm.errors import MailcrmError, TransientError
-from mailcrm.services.mail.imap.client import connect
 from mailcrm.services.mail.imap.wire import Limits
-from mailcrm.services.mail.mailboxes import credentials
+from mailcrm.services.mail.signing_in import credentials, open_imap
 from mailcrm.services.mail.watch.line import Line, take_over
 
 THREADS = 8
@@ -41,8 +39,7 @@ class SignedIn:
 
 def sign_in(mailbox_id: int) -> SignedIn:
     """Connect and sign in. Raises MailcrmError."""
-    access = credentials(mailbox_id)
-    connection = connect(access.imap, access.imap_password, allow_private=config().allow_private_hosts, limits=LIMITS)
+    connection = open_imap(credentials(mailbox_id), LIMITS)
     try:
         capabilities = connection.capabilities()
     except BaseException:

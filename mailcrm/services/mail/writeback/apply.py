@@ -20,14 +20,16 @@ from dataclasses import replace
 import structlog
 from sqlmodel import Session
 
-from mailcrm.config import config
 from mailcrm.errors import MailcrmError, NeedsReconnect, PermanentError, TransientError, UserError
 from mailcrm.models import Mailbox
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading, transaction
-from mailcrm.services.mail.imap.client import ImapConnection, connect
+from mailcrm.services.mail.ews.client import EwsConnection
+from mailcrm.services.mail.ews.writing import EwsWriter
+from mailcrm.services.mail.imap.client import ImapConnection
 from mailcrm.services.mail.imap.writing import Landed, Writer
-from mailcrm.services.mail.mailboxes import credentials
+from mailcrm.services.mail.remote import MailConnection
+from mailcrm.services.mail.signing_in import credentials, open_mailbox
 from mailcrm.services.mail.sync import lease
 from mailcrm.services.mail.sync.cursor import MAX_UID
 from mailcrm.services.mail.writeback import queue, settle
@@ -51,7 +53,7 @@ BATCH = 200  # messages in one command
 
 log = structlog.get_logger()
 Stop = Callable[[], bool]
-Dial = Callable[[], ImapConnection]
+Dial = Callable[[], MailConnection]
 
 
 def write_back(mailbox_id: int, should_stop: Stop | None = None, *, dial: Dial | None = None) -> int:
@@ -95,9 +97,8 @@ def write_back_held(mailbox_id: int, owner: str, should_stop: Stop | None = None
     return 0
 
 
-def _dial_out(mailbox_id: int) -> ImapConnection:
-    access = credentials(mailbox_id)
-    return connect(access.imap, access.imap_password, allow_private=config().allow_private_hosts)
+def _dial_out(mailbox_id: int) -> MailConnection:
+    return open_mailbox(credentials(mailbox_id))
 
 
 def _put_off(mailbox_id: int, owner: str, error: MailcrmError) -> None:
@@ -112,12 +113,21 @@ def _fenced(mailbox_id: int, owner: str) -> Generator[Session]:
         yield session
 
 
+def writer_of(connection: MailConnection) -> Writer | EwsWriter:
+    """Return the half of a connection that writes."""
+    if isinstance(connection, EwsConnection):
+        return EwsWriter(connection)
+    if isinstance(connection, ImapConnection):
+        return Writer(connection)
+    raise TypeError(type(connection).__name__)
+
+
 class _Run:
     """One run over one connection."""
 
-    def __init__(self, mailbox_id: int, owner: str, connection: ImapConnection) -> None:
+    def __init__(self, mailbox_id: int, owner: str, connection: MailConnection) -> None:
         self.mailbox_id, self.owner, self.connection = mailbox_id, owner, connection
-        self.writer = Writer(connection)
+        self.writer = writer_of(connection)
         offers = self.writer.capabilities
         self.can = Can(move="MOVE" in offers, uidplus="UIDPLUS" in offers)
         self.by_name = bool({"OBJECTID", "X-GM-EXT-1"} & offers)

@@ -27,6 +27,7 @@ from mailcrm.models import (
 from mailcrm.models.base import utcnow
 from mailcrm.services import live
 from mailcrm.services.db import transaction
+from mailcrm.services.mail import junk
 from mailcrm.services.mail.writeback import queue
 from mailcrm.services.mail.writeback.plan import BACK, FLAGS, MAX_TRIES, End, Found, Kind, is_gmail, retry_after
 from mailcrm.services.rows import chunks, rows, run
@@ -290,6 +291,7 @@ def _move(session: Session, todo: Todo) -> None:
         _arrive(session, todo, flags, seen)
     # Wherever it is now, we put it there: a pass that missed it in between has nothing to say any more.
     run(session, update(Message).where(col(Message.id) == todo.message_id).values(gone_at=None, lost_at=None))
+    junk.settle_messages(session, [todo.message_id])
 
 
 def _arrive(session: Session, todo: Todo, flags: str, seen: bool) -> None:

@@ -1,0 +1,79 @@
+"""What the sync, write-back and sending need of a connection to a mailbox, whatever protocol is behind it: the seam.
+
+Its words are IMAP's: folders with UIDVALIDITY, UIDs that are never given twice, mod-sequences where there are any. IMAP
+(`imap/client.py`) speaks them by itself, Exchange's web services (`ews/client.py`) by a table of their own; another
+protocol (ActiveSync) begins here. What each call promises is said where IMAP keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from mailcrm.services.mail.imap.folders import RemoteFolder
+from mailcrm.services.mail.imap.structure import Section
+from mailcrm.services.mail.imap.values import Changes, FolderStatus, RemoteMessage, RemoteMeta, State, Unfetchable
+
+
+class MailConnection(Protocol):
+    """A signed-in connection; a context manager, for one thread."""
+
+    opened: tuple[str, int] | None
+
+    @property
+    def alive(self) -> bool: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
+
+    def close(self) -> None: ...
+
+    def deadline(self, seconds: float) -> AbstractContextManager[None]: ...
+
+    def capabilities(self) -> frozenset[str]: ...
+
+    def offers(self, capability: str) -> bool: ...
+
+    def list_folders(self) -> list[RemoteFolder]: ...
+
+    def survey(self, *, counts: bool = True, just_opened: bool = False) -> tuple[list[RemoteFolder], bool]: ...
+
+    def examine(self, name: str) -> FolderStatus: ...
+
+    def resync(self, name: str, known: tuple[int, int, int] | None) -> tuple[FolderStatus, Changes | None]: ...
+
+    def status(self, folder: str) -> FolderStatus: ...
+
+    def list_uids(self, lo: int, hi: int) -> list[int]: ...
+
+    def list_newest(self, exists: int, count: int) -> list[int]: ...
+
+    def fetch_meta(self, uids: Iterable[int]) -> dict[int, RemoteMeta]: ...
+
+    def fetch_states(self, uids: Iterable[int]) -> dict[int, State]: ...
+
+    def fetch_changes(self, lo: int, hi: int, since: int) -> Changes: ...
+
+    def fetch_message_ids(self, uids: Iterable[int]) -> dict[int, bytes]: ...
+
+    def fetch_structure(self, uid: int) -> Section | None: ...
+
+    def fetch_sections(self, uid: int, wanted: Sequence[str]) -> dict[str, bytes]: ...
+
+    def fetch_pieces(self, uid: int, section: str = "") -> Iterator[bytes]: ...
+
+    def fetch_raw(
+        self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None, following: Sequence[int] = ()
+    ) -> Iterator[RemoteMessage | Unfetchable]: ...
+
+    def search_message_id(self, folder: str, message_id: str) -> list[int]: ...
+
+    def append(
+        self, folder: str, raw: bytes, flags: Sequence[str] = (), internal_date: datetime | None = None
+    ) -> int | None: ...

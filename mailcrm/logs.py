@@ -45,6 +45,8 @@ QUIET = (
     "pymap",
     "asyncio",
 )
+#: Libraries that write what an endpoint answered into their log, tokens and all; what went wrong is in our errors.
+SILENT = ("msal", "oauthlib", "requests_oauthlib", "google.auth", "google_auth_oauthlib")
 
 
 def setup(process: str) -> None:
@@ -75,6 +77,8 @@ def setup(process: str) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     for name in ("reflex", "reflex_base"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -1,6 +1,6 @@
-"""The children of `serve`: `python -m mailcrm.processes web|worker|watcher|demo-server`, without the command line's imports.
+"""The children of `serve`: `python -m mailcrm.processes web|tracking|recorder|worker|watcher|smart-bcc|demo-server`.
 
-Each ends with its parent (parent.py). Does not start processes (serve.py).
+Without the command line's imports. Each ends with its parent (parent.py). Does not start processes (serve.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mailcrm import parent
 def main() -> None:
     """Run one child process. A setting that went bad since the start is one sentence here, too."""
     name = sys.argv[1]
-    if name in ("worker", "watcher"):
+    if name in ("worker", "watcher", "smart-bcc", "tracking", "recorder"):
         from mailcrm import lean
 
         lean.keep_lean(*(["alembic"] if name == "watcher" else []))
@@ -27,6 +27,14 @@ def main() -> None:
             from mailcrm import web
 
             web.run()
+        elif name == "tracking":
+            from mailcrm import web
+
+            web.run_tracking_only()
+        elif name == "recorder":
+            from mailcrm.services.tracking import recorder
+
+            recorder.run()
         elif name == "worker":
             from mailcrm.services.jobs import worker
 
@@ -35,6 +43,10 @@ def main() -> None:
             from mailcrm.services.mail.watch import watcher
 
             watcher.run()
+        elif name == "smart-bcc":
+            from mailcrm.services.smart_bcc import listener
+
+            listener.run()
         else:
             from mailcrm.services.demo import server
 

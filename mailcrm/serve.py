@@ -95,12 +95,33 @@ def run(host: str | None = None, port: int | None = None, *, before_start: Calla
     settings = config()
     host, port = host or settings.host, port or settings.port
     check_address(host, port)
+    if settings.bcc.port:
+        from mailcrm.services.smart_bcc import listener  # aiosmtpd, only where somebody listens
+
+        listener.check(settings.bcc)
     check_services(settings)
     prepare()
     if before_start is not None:
         before_start()
         db.dispose()
-    _supervise(settings, host, port)
+    _supervise(settings, host, port, _children(settings), with_demo=True)
+
+
+def run_tracking_only(host: str | None = None, port: int | None = None) -> None:
+    """Serve pixels, links and the opt-out page until SIGINT or SIGTERM; see endpoints/tracking_only.py.
+
+    Migrates and builds nothing: /readyz says so until mailcrm itself has. Raises ConfigError, as `run` does.
+    """
+    settings = config()
+    host, port = host or settings.host, port or settings.port
+    check_address(host, port)
+    try:
+        db.check_not_newer()
+    except DBAPIError as error:
+        raise ConfigError("serve.database", why=_why(error)) from error
+    finally:
+        db.dispose()
+    _supervise(settings, host, port, [Child("tracking", "tracking"), Child("recorder", "recorder")])
 
 
 def prepare() -> None:
@@ -108,11 +129,14 @@ def prepare() -> None:
     try:
         db.migrate()
     except DBAPIError as error:
-        why = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
-        raise ConfigError("serve.database", why=why) from error
+        raise ConfigError("serve.database", why=_why(error)) from error
     finally:
         db.dispose()
     build.ensure(lambda words: print(words, flush=True))
+
+
+def _why(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
 
 
 def check_services(settings: Config) -> None:
@@ -142,7 +166,17 @@ def check_address(host: str, port: int) -> None:
         raise ConfigError(code, host=host, port=port) from error
 
 
-def _supervise(settings: Config, host: str, port: int) -> None:
+def _children(settings: Config) -> list[Child]:
+    children = [Child("web", "web")]
+    if settings.worker == "embedded":
+        children.append(Child("worker", "worker"))
+        children.append(watcher())
+    if settings.bcc.port:
+        children.append(Child("smart bcc", "smart-bcc"))
+    return children
+
+
+def _supervise(settings: Config, host: str, port: int, children: list[Child], *, with_demo: bool = False) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -156,15 +190,11 @@ def _supervise(settings: Config, host: str, port: int) -> None:
             "PYTHONUNBUFFERED": "1",
         }
     )
-    children = [Child("web", "web")]
-    if settings.worker == "embedded":
-        children.append(Child("worker", "worker"))
-        children.append(watcher())
     demo_server = Child("demo mail server", "demo-server")
     threading.Thread(target=_announce, args=(host, port, stop), daemon=True).start()
     try:
         while not stop.is_set():
-            if demo_server not in children and demo.is_made(settings.data_dir):
+            if with_demo and demo_server not in children and demo.is_made(settings.data_dir):
                 children.insert(0, demo_server)
             for child in children:
                 child.watch(env)

@@ -27,19 +27,28 @@ PRODUCTION = {
 
 def run() -> None:
     """Serve until SIGTERM; the address is MAILCRM_HOST and MAILCRM_PORT."""
+    os.environ.update(PRODUCTION)
+    os.chdir(build.ROOT)
+    _serve("mailcrm.web:asgi", WORKERS_WITH_REDIS if config().redis_url else 1)
+
+
+def run_tracking_only() -> None:
+    """Serve pixels, links and the opt-out page until SIGTERM; without the interface and its libraries."""
+    _serve("mailcrm.web:tracking_only", 1)
+
+
+def _serve(target: str, workers: int) -> None:
     from granian.constants import Interfaces
     from granian.server import Server
 
-    os.environ.update(PRODUCTION)
-    os.chdir(build.ROOT)
     settings = config()
     server = Server(
-        "mailcrm.web:asgi",
+        target,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
         factory=True,
-        workers=WORKERS_WITH_REDIS if settings.redis_url else 1,
+        workers=workers,
         workers_kill_timeout=CLOSE_S,
         log_enabled=False,  # ours is set up already, and has secrets struck out
         respawn_failed_workers=True,
@@ -51,8 +60,18 @@ def asgi() -> Any:
     """Make the ASGI application; called once in each of Granian's workers."""
     logs.setup("web")
     parent.end_with_parent(os.getppid())
+    from mailcrm.endpoints.tracking import First
     from mailcrm.mailcrm import app
 
-    application = app()
+    application = First(app())
     logs.setup("web")  # Reflex puts handlers of its own on its loggers when it starts
     return application
+
+
+def tracking_only() -> Any:
+    """Make the ASGI application of `serve --tracking-only`."""
+    logs.setup("tracking")
+    parent.end_with_parent(os.getppid())
+    from mailcrm.endpoints import tracking_only as endpoints
+
+    return endpoints.application()

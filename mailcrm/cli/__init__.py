@@ -11,7 +11,7 @@ import sys
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from mailcrm.cli import ledger, mailboxes, quarantine, running, sync, tokens, users
+from mailcrm.cli import backups, keys, ledger, mailboxes, quarantine, running, sync, tokens, tracking, transfer, users
 from mailcrm.errors import MailcrmError
 
 FAILED, WRONG_USE = 1, 2
@@ -27,9 +27,14 @@ app = typer.Typer(
 running.register(app)
 sync.register(app)
 ledger.register(app)
+backups.register(app)
 app.add_typer(users.app, name="user", help="People who sign in.")
 app.add_typer(tokens.app, name="token", help="Tokens of the REST interface.")
+app.add_typer(keys.app, name="keys", help="Keys that stored passwords and tokens are sealed with.")
 app.add_typer(mailboxes.app, name="mailbox", help="Connected mailboxes.")
+app.add_typer(transfer.importing, name="import", help="Bring rows of the CRM in from CSV files.")
+app.add_typer(transfer.exporting, name="export", help="Write rows of the CRM as CSV.")
+app.add_typer(tracking.app, name="tracking", help="Opens and clicks of tracked mail.")
 app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be read.")
 
 

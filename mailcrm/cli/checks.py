@@ -36,6 +36,26 @@ def _database() -> str:
     return f"at {found}" if found == wanted else f"at {found or 'nothing'}; serve or migrate brings it to {wanted}"
 
 
+def _soundness() -> str:
+    from mailcrm.services import soundness
+
+    if db.current_revision() is None:
+        return "empty"
+    if damage := soundness.look().damage:
+        raise ConfigError("database.damaged", what=damage)
+    return (
+        "every page, index and reference is in order" if db.engine().dialect.name == "sqlite" else "left to PostgreSQL"
+    )
+
+
+def _disk() -> str:
+    from mailcrm.services import soundness
+
+    if found := soundness.disk():
+        raise RuntimeError(found)
+    return "has room"
+
+
 def _queue() -> str:
     from mailcrm.serve import check_services
 
@@ -72,12 +92,28 @@ def _is_mailcrm(host: str, port: int) -> bool:
         line.close()
 
 
+def _google() -> str:
+    from mailcrm.services.mail.oauth import checkup
+
+    return checkup.look("google")
+
+
+def _microsoft() -> str:
+    from mailcrm.services.mail.oauth import checkup
+
+    return checkup.look("microsoft")
+
+
 CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("Python", _python),
     ("Database", _database),
+    ("Soundness", _soundness),
+    ("Disk", _disk),
     ("Queue", _queue),
     ("Interface", _interface),
     ("Address", _address),
+    ("Sign-in with Google", _google),
+    ("Sign-in with Microsoft", _microsoft),
 )
 
 

@@ -16,7 +16,7 @@ from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
 
 #: The operator of this machine, for lists of users only; owns no rows.
-OPERATOR = Actor(0, admin=True)
+OPERATOR = Actor(0, admin=True, scopes={})
 
 
 def open_database() -> None:

@@ -13,6 +13,7 @@ import typer
 
 from mailcrm import logs
 from mailcrm.cli import common, mailboxes
+from mailcrm.sentences import SENTENCES
 from mailcrm.services import i18n
 
 if TYPE_CHECKING:  # the commands import what they need, so that `serve` starts without the mail engine
@@ -46,6 +47,7 @@ def boxes(address: str) -> list[tuple[Actor, MailboxView]]:
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Print the ledger: what the servers hold, and what became of each message."""
+    _warn()
     common.open_database()
     found = [(box, health_of(actor, box)) for actor, box in boxes("")]
     lines = [line for box, one in found for line in rows(box, one)]
@@ -56,6 +58,17 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
     for _box, one in found:
         print(in_words(one))
     _show_quarantine()
+
+
+def _warn() -> None:
+    """Say on standard error what keeps everything from working: a damaged database, a full disk."""
+    from mailcrm.services import soundness
+
+    last = soundness.last()
+    if last is not None and last.damage:
+        print(SENTENCES["database.damaged"].format(what=last.damage), file=sys.stderr)
+    if full := soundness.disk():
+        print(full, file=sys.stderr)
 
 
 def health_of(actor: Actor, box: MailboxView) -> Health:

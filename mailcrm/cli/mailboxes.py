@@ -35,7 +35,7 @@ class SecurityChoice(enum.StrEnum):
 def add(
     user: Annotated[str, typer.Option(help="Whose mailbox.")],
     address: Annotated[str, typer.Option(help="The mailbox's address.")],
-    imap_host: Annotated[str, typer.Option(help="IMAP server.")] = "",
+    imap_host: Annotated[str, typer.Option(help="IMAP server; that of a known provider otherwise.")] = "",
     imap_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
     imap_security: Annotated[SecurityChoice | None, typer.Option()] = None,
     smtp_host: Annotated[str, typer.Option(help="SMTP server; the IMAP server otherwise.")] = "",
@@ -48,22 +48,31 @@ def add(
 ) -> None:
     """Connect a mailbox: its servers are tried first, and nothing is saved when they refuse."""
     from mailcrm.services.mail import mailboxes
+    from mailcrm.services.mail.providers import recognise
 
-    if not imap_host:
+    found = None if imap_host else recognise.recognise(address)
+    if found is not None and found.how == "guess":
         raise UserError("cli.servers_missing", address=address)
     days = _since(since)
     common.open_database()
     actor = common.actor_of(user)
     name = username or address
+    if found is not None:
+        imap, smtp = found.imap, found.smtp
+        if username:
+            imap, smtp = replace(imap, username=username), replace(smtp, username=username)
+    else:
+        imap = _spec(imap_host, imap_port, imap_security, name, IMAP_PORTS)
+        smtp = _spec(smtp_host or imap_host, smtp_port, smtp_security, name, SMTP_PORTS)
     given = mailboxes.MailboxInput(
         address=address,
-        imap=_spec(imap_host, imap_port, imap_security, name, IMAP_PORTS),
-        smtp=_spec(smtp_host or imap_host, smtp_port, smtp_security, name, SMTP_PORTS),
+        imap=imap,
+        smtp=smtp,
         password=common.read_password(password_stdin),
         history_days=days,
         folders=tuple(folder or ()),
     )
-    made = mailboxes.connect(actor, given)
+    made = mailboxes.connect(actor, given, vouched=True)
     print(
         f"{made.address} is connected. Its mail arrives while serve or worker runs, or with: sync --mailbox {made.address}"
     )
@@ -187,12 +196,13 @@ def writes(
 def remove(
     address: Annotated[str, typer.Argument(help="Which mailbox.")],
     user: Annotated[str, typer.Option(help="Whose, when several users connected it.")] = "",
+    stop_waiting: Annotated[int, typer.Option(help="How many emails that wait to be sent may be stopped.")] = 0,
 ) -> None:
     """Disconnect a mailbox; its stored mail is removed here, nothing changes on the server."""
     from mailcrm.services.mail import mailboxes
 
     actor, box = find(address, user)
-    mailboxes.remove(actor, box.id)
+    mailboxes.remove(actor, box.id, stop_waiting=stop_waiting)
     print(f"{box.address} is disconnected.")
 
 

@@ -22,12 +22,15 @@ def register(app: typer.Typer) -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; MAILCRM_HOST otherwise.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; MAILCRM_PORT otherwise.")] = None,
+    tracking_only: Annotated[
+        bool, typer.Option("--tracking-only", help="Only pixels, links and the opt-out page: no interface, no REST.")
+    ] = False,
 ) -> None:
     """Serve the web page, and the worker unless MAILCRM_WORKER=external."""
     from mailcrm import serve as supervisor
 
     logs.setup("serve")
-    supervisor.run(host, port)
+    (supervisor.run_tracking_only if tracking_only else supervisor.run)(host, port)
 
 
 def worker() -> None:

@@ -1,4 +1,4 @@
-"""`user create | list | disable`."""
+"""`user create | list | disable | link`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mailcrm.cli import common
-from mailcrm.services.auth import users
+from mailcrm.services.auth import reset, users
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -42,3 +42,10 @@ def disable(email: Annotated[str, typer.Argument(help="Whose account.")]) -> Non
     common.open_database()
     users.disable(None, common.actor_of(email).user_id)
     print(f"{email} can no longer sign in.")
+
+
+@app.command()
+def link(email: Annotated[str, typer.Argument(help="Whose account.")]) -> None:
+    """Print a link that sets a new password; it works once, for an hour."""
+    common.open_database()
+    print(reset.make_link(common.actor_of(email).user_id))

@@ -7,7 +7,8 @@ from mailcrm.components.buttons import icon_button
 from mailcrm.components.drop_zone import draggable
 from mailcrm.components.icons import icon
 from mailcrm.components.tracking_mark import still_marks
-from mailcrm.state.board import BoardCard, BoardState, Column
+from mailcrm.state.board import BoardState
+from mailcrm.state.board_rows import BoardCard, Column
 from mailcrm.state.i18n import tr
 
 
@@ -22,16 +23,17 @@ def deal_card(row: rx.Var[BoardCard]) -> rx.Component:
             ),
             rx.el.div(
                 rx.el.span(deal.value, class_name="b num grow cut"),
-                rx.cond(
-                    deal.close != "",
-                    rx.cond(
-                        row.late,
-                        rx.el.span(
-                            icon("calendar-x", size=14), tr("Late, {day}", day=deal.close), class_name="row gap4 late"
-                        ),
-                        rx.el.span(icon("calendar", size=14), deal.close, class_name="row gap4 dim"),
+                rx.el.span(
+                    rx.match(
+                        row.step_tone,
+                        ("late", icon("calendar-x", size=14)),
+                        ("today", icon("calendar-check", size=14)),
+                        ("none", icon("triangle-alert", size=14)),
+                        icon("calendar", size=14),
                     ),
-                    rx.cond(deal.days != "", rx.el.span(icon("clock", size=14), deal.days, class_name="row gap4 dim")),
+                    rx.el.span(row.step, class_name="cut", dir="auto"),
+                    class_name="row gap4 card-step",
+                    custom_attrs={"data-tone": row.step_tone},
                 ),
                 class_name="row card-value t1",
             ),
@@ -39,7 +41,12 @@ def deal_card(row: rx.Var[BoardCard]) -> rx.Component:
                 rx.cond(
                     deal.last_mail != "",
                     rx.fragment(
-                        rx.el.span(deal.person, class_name="cut", dir="auto"),
+                        rx.cond(row.out, icon("send", size=14), icon("reply", size=14)),
+                        rx.el.span(
+                            rx.cond(row.out, tr("To {name}", name=deal.person), deal.person),
+                            class_name="cut",
+                            dir="auto",
+                        ),
                         still_marks(deal.mark),
                         rx.el.span(deal.last_mail, class_name="num card-when"),
                     ),
@@ -62,7 +69,7 @@ def deal_card(row: rx.Var[BoardCard]) -> rx.Component:
             draggable=True,
             aria_label=row.label,
             data_testid="deal-card",
-            custom_attrs={"data-deal-id": deal.id, **draggable(deal.id)},
+            custom_attrs={"data-deal-id": deal.id, "data-quiet": row.quiet, **draggable(deal.id)},
         ),
         _menu(row),
         class_name="deal-slot",
@@ -83,6 +90,7 @@ def _menu(row: rx.Var[BoardCard]) -> rx.Component:
                 rx.dropdown_menu.separator(),
                 rx.dropdown_menu.item(icon("trophy", size=14), tr("Won"), on_select=BoardState.win(deal.id)),
                 rx.dropdown_menu.item(icon("thumbs-down", size=14), tr("Lost"), on_select=BoardState.ask_lost(deal.id)),
+                rx.dropdown_menu.item(icon("trash-2", size=14), tr("Delete"), on_select=BoardState.delete(deal.id)),
                 align="end",
             ),
         ),

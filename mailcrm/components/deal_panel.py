@@ -4,8 +4,10 @@ import reflex as rx
 
 from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import button, icon_button, ink
-from mailcrm.components.forms import field, text_input
+from mailcrm.components.forms import error_line, field, text_input
 from mailcrm.components.icons import icon, tracking_icon
+from mailcrm.components.linking import why_button
+from mailcrm.components.sharing import visibility_section
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.i18n import tr
 from mailcrm.state.inbox import InboxState
@@ -18,6 +20,7 @@ def deal_panel() -> rx.Component:
     return rx.el.aside(
         rx.el.header(
             rx.el.h2(tr("Linked to"), class_name="t2 b grow"),
+            rx.cond(PanelState.has_links, why_button(f"panel{PanelState.thread_id}", PanelState.thread_id)),
             rx.el.span(
                 icon_button(
                     "panel-right-close",
@@ -31,7 +34,7 @@ def deal_panel() -> rx.Component:
         ),
         rx.cond(
             PanelState.thread_id > 0,
-            rx.el.div(_person(), _deals(), _visibility(), _recent(), class_name="scroll"),
+            rx.el.div(_person(), _deals(), _stranger(), visibility_section(), _recent(), class_name="scroll"),
         ),
         class_name="pane crm-pane",
         id="linked",
@@ -113,12 +116,69 @@ def _person() -> rx.Component:
     )
 
 
+def _stranger() -> rx.Component:
+    """Return the offer to add somebody who takes part, beside the person who is known (DESIGN (c))."""
+    return rx.cond(
+        (PanelState.person.id > 0)
+        & PanelState.can_change
+        & (PanelState.unknown_address != "")
+        & ~PanelState.dismissed.contains(PanelState.unknown_address),
+        rx.el.section(
+            rx.cond(
+                PanelState.adding,
+                _contact_form(),
+                rx.el.div(
+                    icon("sparkles", cls="accent"),
+                    rx.el.div(
+                        rx.el.p(tr("{name} isn’t a contact yet.", name=PanelState.unknown), dir="auto"),
+                        rx.el.div(
+                            button(
+                                rx.cond(
+                                    PanelState.known_organization != "",
+                                    tr("Add to {organization}", organization=PanelState.known_organization),
+                                    tr("Add contact"),
+                                ),
+                                look="link",
+                                size="btn-sm",
+                                on_click=PanelState.set_adding(True),
+                                data_testid="add-stranger",
+                            ),
+                            button(tr("Dismiss"), look="ghost", size="btn-sm", on_click=PanelState.dismiss),
+                            class_name="row gap6",
+                        ),
+                        class_name="col",
+                    ),
+                    class_name="row gap12 suggest-line",
+                ),
+            ),
+            class_name="sect",
+            data_testid="stranger",
+        ),
+    )
+
+
 def _fact(name: str, text: rx.Var[str]) -> rx.Component:
     return rx.el.p(icon(name), rx.el.span(text, class_name="cut", dir="auto"), class_name="fact-line")
 
 
+def _alike(row: rx.Var[PersonRow]) -> rx.Component:
+    return rx.el.div(
+        rx.el.p(tr("{name} is a contact already.", name=row.name), dir="auto"),
+        button(
+            tr("Add the address to {name} instead", name=row.name),
+            look="link",
+            size="btn-sm",
+            on_click=PanelState.add_to(row.id),
+            data_testid="contact-alike",
+        ),
+        class_name="col",
+        key=row.id,
+    )
+
+
 def _contact_form() -> rx.Component:
     return rx.el.form(
+        rx.foreach(PanelState.alike, _alike),
         field(
             tr("Name"),
             text_input("contact-name", form_name="name", default_value=PanelState.prefill_name, dir="auto"),
@@ -139,6 +199,17 @@ def _contact_form() -> rx.Component:
             ),
             name="contact-organization",
         ),
+        field(
+            tr("Job title"),
+            text_input("contact-job", form_name="job_title", default_value=PanelState.prefill_job, dir="auto"),
+            name="contact-job",
+        ),
+        field(
+            tr("Phone"),
+            text_input("contact-phone", form_name="phone", default_value=PanelState.prefill_phone, inputmode="tel"),
+            name="contact-phone",
+        ),
+        error_line(PanelState.wrong),
         rx.el.div(
             ink(tr("Add contact"), type="submit", data_testid="add-contact-save"),
             button(tr("Cancel"), look="ghost", on_click=PanelState.set_adding(False)),
@@ -258,38 +329,6 @@ def _pick(row: rx.Var[DealRow]) -> rx.Component:
         on_click=[PanelState.link(row.id), InboxState.refresh],
         data_testid="link-deal-option",
         key=row.id,
-    )
-
-
-def _visibility() -> rx.Component:
-    return rx.el.section(
-        rx.el.div(rx.el.span(tr("Who can see this")), visibility_button(), class_name="sect-head"),
-        rx.el.p(
-            rx.cond(
-                PanelState.visibility == "shared",
-                tr("Colleagues can read this where it is linked to a person or a deal."),
-                tr("Private. Only you can read this conversation."),
-            ),
-            class_name="t1 dim",
-            style={"marginBlockStart": "6px"},
-        ),
-        class_name="sect",
-    )
-
-
-def visibility_button() -> rx.Component:
-    """Return the button that shares the conversation or makes it private."""
-    return rx.el.button(
-        rx.cond(PanelState.visibility == "shared", icon("users-round", size=14), icon("lock", size=14)),
-        rx.cond(PanelState.visibility == "shared", tr("Shared"), tr("Private")),
-        type="button",
-        class_name="chip chip-lg chip-line",
-        style={"cursor": "pointer"},
-        disabled=~PanelState.can_change,
-        on_click=[PanelState.set_visibility, InboxState.refresh],
-        title=rx.cond(PanelState.visibility == "shared", tr("Make private"), tr("Share with the team")),
-        data_testid="visibility-toggle",
-        custom_attrs={"data-visibility": PanelState.visibility, "aria-pressed": PanelState.visibility == "shared"},
     )
 
 

@@ -30,7 +30,11 @@ def text_input(name: str, *, big: bool = False, **props: Any) -> rx.Component:
 def choice(name: str, options: list[tuple[Any, Any]], **props: Any) -> rx.Component:
     """Return a select of (value, label) pairs."""
     return rx.el.select(
-        *[rx.el.option(label, value=value) for value, label in options], id=name, name=name, class_name="pick", **props
+        *[rx.el.option(label, value=value) for value, label in options],
+        id=name,
+        name=props.pop("form_name", name),
+        class_name="pick",
+        **props,
     )
 
 

@@ -30,5 +30,7 @@ def tracking_icon(kind: rx.Var[str]) -> rx.Component:
         ("thumbs-down", icon("thumbs-down")),
         ("undo-2", icon("undo-2")),
         ("triangle-alert", icon("triangle-alert")),
+        ("alarm-clock", icon("alarm-clock")),
+        ("layers", icon("layers")),
         icon("circle-dot"),
     )

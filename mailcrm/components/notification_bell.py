@@ -2,7 +2,8 @@
 
 import reflex as rx
 
-from mailcrm.components.buttons import button
+from mailcrm import routes
+from mailcrm.components.buttons import button, icon_link
 from mailcrm.components.icons import icon, tracking_icon
 from mailcrm.components.states import empty
 from mailcrm.state.bell import BellRow, BellState
@@ -36,6 +37,14 @@ def notification_bell(*, testid: str = "notification-bell") -> rx.Component:
             rx.el.div(
                 rx.el.h2(tr("Notifications"), class_name="t2 b grow"),
                 button(tr("Mark all read"), look="ghost", size="btn-sm", on_click=BellState.read_all),
+                rx.popover.close(
+                    icon_link(
+                        "settings",
+                        tr("Notification settings"),
+                        routes.SETTINGS_NOTIFICATIONS,
+                        data_testid="bell-settings",
+                    )
+                ),
                 class_name="row",
                 style={"padding": "12px 10px 6px 16px"},
             ),
@@ -58,6 +67,14 @@ def notification_bell(*, testid: str = "notification-bell") -> rx.Component:
                 ),
                 class_name="scroll",
             ),
+            rx.popover.close(
+                rx.el.a(
+                    tr("All tracking activity"),
+                    href=routes.REPORT_TRACKING,
+                    class_name="bell-all",
+                    data_testid="bell-all",
+                )
+            ),
             class_name="pop bell",
             side="bottom",
             align="start",
@@ -79,9 +96,7 @@ def _row(row: rx.Var[BellRow]) -> rx.Component:
                     tracking_icon(row.icon),
                     class_name="tl-ico",
                     style={"margin": "0"},
-                    custom_attrs={
-                        "data-kind": rx.cond((row.kind == "open") | (row.kind == "click"), "tracking", row.kind)
-                    },
+                    custom_attrs={"data-kind": rx.cond(row.tracking, "tracking", row.kind)},
                 ),
                 rx.el.span(
                     rx.el.span(row.title, dir="auto"),
@@ -91,7 +106,7 @@ def _row(row: rx.Var[BellRow]) -> rx.Component:
                 rx.el.span(row.when, class_name="t1 dim num"),
                 type="button",
                 class_name="bell-item",
-                on_click=BellState.follow(row.id, row.thread_id),
+                on_click=BellState.follow(row.id, row.thread_id, row.kind),
                 data_testid="notification-item",
                 custom_attrs={"data-unread": ~row.read, "data-kind": row.kind},
             )

@@ -4,10 +4,15 @@ import reflex as rx
 
 from mailcrm.components.arrange import merge_button
 from mailcrm.components.avatar import avatar
+from mailcrm.components.blocking import block_question
 from mailcrm.components.buttons import button, icon_button, kbd
+from mailcrm.components.first_steps import first_steps
 from mailcrm.components.icons import icon
+from mailcrm.components.linking import why_button
 from mailcrm.components.message_card import message_card
+from mailcrm.components.remind import remind_menu, reminder_marks
 from mailcrm.components.states import empty
+from mailcrm.components.thread_labels import label_mark, label_picker
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.i18n import tr
 from mailcrm.state.inbox import InboxState
@@ -26,12 +31,16 @@ def reading_pane() -> rx.Component:
                 rx.el.div(_head(), _messages(), class_name="scroll", key=ThreadState.id),
                 _peek(),
                 _reply_bar(),
+                block_question(),
             ),
             rx.cond(
                 ThreadState.failed != "",
                 empty("mail-x", tr("Couldn’t open this conversation"), ThreadState.failed),
                 empty(
-                    "mail-open", tr("No conversation open"), tr("Choose one from the list. J and K move, Enter opens.")
+                    "mail-open",
+                    tr("No conversation open"),
+                    tr("Choose one from the list. J and K move, Enter opens."),
+                    first_steps(),
                 ),
             ),
         ),
@@ -65,8 +74,16 @@ def _toolbar() -> rx.Component:
                     data_testid="delete",
                 ),
                 icon_button("mail", tr("Mark unread"), on_click=InboxState.unread, custom_attrs={"data-key": "u"}),
+                remind_menu(),
+                label_picker("thread"),
                 merge_button(),
             ),
+        ),
+        rx.el.span(
+            icon_button(
+                "printer", tr("Print"), custom_attrs={"data-print": ThreadState.printed}, data_testid="thread-print"
+            ),
+            class_name="no-phone",
         ),
         rx.el.span(class_name="grow"),
         rx.el.span(InboxState.position, class_name="dim num t1"),
@@ -89,7 +106,7 @@ def _head() -> rx.Component:
                     icon("circle-dollar-sign", size=14),
                     rx.el.span(row.title, class_name="cut b", dir="auto"),
                     rx.el.span(class_name="sep"),
-                    rx.el.span(row.stage),
+                    rx.el.span(row.stage, dir="auto"),
                     href=row.href,
                     class_name="chip chip-lg",
                 ),
@@ -99,6 +116,9 @@ def _head() -> rx.Component:
                 rx.el.span(icon("users-round", size=14), tr("Shared"), class_name="chip chip-lg chip-line"),
                 rx.el.span(icon("lock", size=14), tr("Private"), class_name="chip chip-lg chip-line"),
             ),
+            rx.foreach(ThreadState.labels, lambda each: label_mark(each.name, each.color, key=each.id)),
+            reminder_marks(),
+            rx.cond(PanelState.has_links, why_button(f"head{ThreadState.id}", ThreadState.id)),
             class_name="row gap6",
             style={"marginBlockStart": "6px", "flexWrap": "wrap"},
         ),

@@ -7,12 +7,17 @@ from reflex.style import set_color_mode
 
 from mailcrm import routes
 from mailcrm.components.avatar import avatar
+from mailcrm.components.banner import reconnect_banner
 from mailcrm.components.buttons import button, kbd
 from mailcrm.components.composer import docked
 from mailcrm.components.forms import NativeForm
 from mailcrm.components.icons import icon
+from mailcrm.components.keymap import key_sheet, offline_banner
 from mailcrm.components.notification_bell import notification_bell
+from mailcrm.components.palette import palette
+from mailcrm.components.preview import preview
 from mailcrm.components.search_box import search_box
+from mailcrm.components.views import nav_views
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.i18n import tr
 from mailcrm.state.nav import NavState
@@ -26,11 +31,14 @@ def shell(*content: rx.Component, here: str, skips: tuple[rx.Component, ...] = (
         *skips,
         rx.el.div(
             _nav(here),
-            rx.el.main(*content, class_name="sheet", id="page", tab_index=-1),
+            rx.el.main(offline_banner(), reconnect_banner(), *content, class_name="sheet", id="page", tab_index=-1),
             _tabs(here),
             class_name="shell",
         ),
         docked(),
+        palette(),
+        key_sheet(),
+        preview(),
         rx.cond(
             NavState.me.theme != "",
             rx.el.span(hidden=True, key=NavState.me.theme, on_mount=set_color_mode(NavState.me.theme)),
@@ -68,10 +76,14 @@ def _nav(here: str) -> rx.Component:
         _item("calendar-clock", routes.OUTBOX, tr("Outbox"), here, NavState.outbox, "g o", key="outbox"),
         _item("send", routes.SENT, tr("Sent"), here, None, "g s", key="sent"),
         _item("archive", routes.ARCHIVE, tr("noun|Archive"), here, None, "g a", key="archive"),
+        nav_views(),
         rx.el.p(tr("Sales"), class_name="nav-group"),
         _item("circle-dollar-sign", routes.DEALS, tr("Deals"), here, None, "g d", key="deals"),
+        _item("sprout", routes.LEADS, tr("Leads"), here, NavState.leads, "g l", key="leads"),
         _item("users-round", routes.PEOPLE, tr("Contacts"), here, None, "g c", key="people"),
         rx.el.p(tr("Tools"), class_name="nav-group"),
+        _item("layout-template", routes.TEMPLATES, tr("Templates"), here, None, "g t", key="templates"),
+        _item("chart-column", routes.REPORT_TRACKING, tr("Reports"), here, None, "g r", key="reports"),
         _item("settings", routes.SETTINGS_SYNC, tr("Settings"), here, None, "g ,", key="settings"),
         _footer(),
         class_name="nav",
@@ -166,6 +178,7 @@ def _tabs(here: str) -> rx.Component:
     return rx.el.nav(
         _tab("inbox", routes.INBOX, tr("Mail"), here in ("inbox", "drafts", "outbox", "sent", "archive")),
         _tab("circle-dollar-sign", routes.DEALS, tr("Deals"), here == "deals"),
+        _tab("sprout", routes.LEADS, tr("Leads"), here == "leads"),
         _tab("users-round", routes.PEOPLE, tr("Contacts"), here == "people"),
         _tab("menu", routes.SETTINGS_SYNC, tr("More"), here == "settings"),
         button(

@@ -1,47 +1,46 @@
 """The list of conversations: rows that render once and change alone, under sticky day headings."""
 
-from typing import Any
-
 import reflex as rx
 
 from mailcrm import routes
 from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import button, icon_button, kbd
+from mailcrm.components.filters import filter_bar, filter_menu
 from mailcrm.components.icons import icon
+from mailcrm.components.linking import pick_bar, pick_box, suggestion
 from mailcrm.components.notification_bell import notification_bell
+from mailcrm.components.outgoing_row import outgoing_row
+from mailcrm.components.remind import row_acts
 from mailcrm.components.search_box import search_box
 from mailcrm.components.states import bones, empty
+from mailcrm.components.thread_labels import label_mark
 from mailcrm.components.tracking_mark import marks
-from mailcrm.state.composer import ComposerState
+from mailcrm.state.filtering import FilterState
 from mailcrm.state.i18n import tr
 from mailcrm.state.inbox import InboxState
+from mailcrm.state.linking import PickState
 from mailcrm.state.nav import NavState
-from mailcrm.state.outgoing import Outgoing
 from mailcrm.state.present import Row
 
 
 def thread_list() -> rx.Component:
     """Return the list pane."""
     return rx.el.section(
-        rx.el.header(
-            rx.el.h1(_title(), class_name="t3 cut"),
-            rx.cond(
-                (InboxState.folder == "inbox") & (InboxState.query == "") & (InboxState.total_unread != ""),
-                rx.el.span(InboxState.total_unread, class_name="dim num"),
-            ),
-            _folders(),
-            _rare(),
-            rx.el.span(class_name="grow not-phone"),
-            search_box("phone", cls="only-phone"),
-            rx.el.span(icon_button("refresh-cw", tr("Refresh"), on_click=InboxState.refresh), class_name="not-phone"),
-            rx.cond((InboxState.folder == "drafts") | (InboxState.folder == "outbox"), rx.fragment(), _more_filters()),
-            rx.el.span(notification_bell(testid="phone-bell"), class_name="only-phone"),
-            class_name="bar list-bar",
-        ),
+        rx.cond(PickState.count != "", pick_bar(), _header()),
         rx.cond(
             (InboxState.folder == "drafts") | (InboxState.folder == "outbox"),
             rx.el.div(class_name="bar-line"),
-            _filters(),
+            filter_bar(),
+        ),
+        rx.el.button(
+            icon("arrow-up", size=14),
+            rx.el.span(),  # keys.js counts
+            type="button",
+            id="new-pill",
+            class_name="btn btn-ink btn-sm new-pill",
+            hidden=True,
+            data_testid="new-pill",
+            custom_attrs={"data-one": tr("1 new"), "data-many": tr("{n} new")},
         ),
         rx.el.div(
             rx.cond(
@@ -73,7 +72,7 @@ def thread_list() -> rx.Component:
                                 ),
                             ),
                             rx.foreach(InboxState.rows, _entry),
-                            rx.foreach(InboxState.outgoing, _outgoing),
+                            rx.foreach(InboxState.outgoing, outgoing_row),
                             aria_label=tr("Conversations"),
                         ),
                     ),
@@ -100,6 +99,23 @@ def thread_list() -> rx.Component:
     )
 
 
+def _header() -> rx.Component:
+    return rx.el.header(
+        rx.el.h1(_title(), class_name="t3 cut"),
+        rx.cond(
+            (InboxState.folder == "inbox") & (InboxState.query == "") & (InboxState.total_unread != ""),
+            rx.el.span(InboxState.total_unread, class_name="dim num"),
+        ),
+        _folders(),
+        rx.el.span(class_name="grow not-phone"),
+        search_box("phone", cls="only-phone"),
+        rx.el.span(icon_button("refresh-cw", tr("Refresh"), on_click=InboxState.refresh), class_name="not-phone"),
+        rx.cond((InboxState.folder == "drafts") | (InboxState.folder == "outbox"), rx.fragment(), filter_menu()),
+        rx.el.span(notification_bell(testid="phone-bell"), class_name="only-phone"),
+        class_name="bar list-bar",
+    )
+
+
 def _title() -> rx.Component:
     return rx.cond(
         InboxState.query != "",
@@ -112,82 +128,6 @@ def _title() -> rx.Component:
             ("archive", tr("noun|Archive")),
             tr("Inbox"),
         ),
-    )
-
-
-def _filters() -> rx.Component:
-    return rx.el.div(
-        rx.el.div(
-            _filter("all", tr("All")),
-            _filter("unread", tr("Unread")),
-            _filter("opened", tr("Opened"), "eye"),
-            _filter("clicked", tr("Clicked"), "mouse-pointer-click"),
-            _filter("deal", tr("Open deal"), "circle-dollar-sign"),
-            # T07: it stands beside the others; a mark alone, because the row has no room for its words
-            _filter("tracked", rx.fragment(), "radar", title=tr("Tracking on"), aria_label=tr("Tracking on")),
-            class_name="seg",
-            role="group",
-            aria_label=tr("Filter"),
-        ),
-        class_name="list-filters",
-    )
-
-
-def _filter(name: str, label: rx.Var[str] | rx.Component, picture: str = "", **props: Any) -> rx.Component:
-    return rx.el.button(
-        icon(picture, size=14) if picture else rx.fragment(),
-        label,
-        type="button",
-        on_click=InboxState.choose(name),
-        data_testid=f"filter-{name}",
-        custom_attrs={"aria-pressed": InboxState.shown == name},
-        **props,
-    )
-
-
-def _rare_filters() -> tuple[tuple[str, str, rx.Var[str]], ...]:
-    return (
-        ("waiting", "eye-off", tr("Not opened")),
-        ("files", "paperclip", tr("With attachment")),
-    )
-
-
-def _more_filters() -> rx.Component:
-    return rx.dropdown_menu.root(
-        rx.dropdown_menu.trigger(icon_button("list-filter", tr("More filters"), data_testid="filter-menu")),
-        rx.dropdown_menu.content(
-            *[
-                rx.dropdown_menu.item(
-                    icon(picture, size=14),
-                    words,
-                    on_select=InboxState.choose(name),
-                    data_testid=f"filter-{name}",
-                )
-                for name, picture, words in _rare_filters()
-            ],
-            align="end",
-        ),
-    )
-
-
-def _rare() -> rx.Component:
-    """Return the rarer filter that is on, with a way out of it."""
-    return rx.match(
-        InboxState.shown,
-        *[(name, _rare_chip(words)) for name, _picture, words in _rare_filters()],
-        rx.fragment(),
-    )
-
-
-def _rare_chip(label: rx.Var[str]) -> rx.Component:
-    return rx.el.button(
-        rx.el.span(label, class_name="cut"),
-        icon("x", size=12),
-        type="button",
-        class_name="chip chip-lg chip-on",
-        on_click=InboxState.choose("all"),
-        title=tr("Clear filter"),
-        data_testid="filter-on",
     )
 
 
@@ -217,12 +157,12 @@ def _folders() -> rx.Component:
 
 def _nothing() -> rx.Component:
     return rx.cond(
-        (InboxState.shown != "all") | (InboxState.query != ""),
+        (InboxState.filters.length() > 0) | (InboxState.query != ""),
         empty(
             "list-filter",
             tr("Nothing matches"),
             tr("No conversation here fits this filter."),
-            button(tr("Clear filter"), kbd("Esc"), on_click=InboxState.clear, custom_attrs={"data-key": "escape"}),
+            button(tr("Clear filter"), kbd("Esc"), on_click=FilterState.clear, custom_attrs={"data-key": "escape"}),
         ),
         rx.match(
             InboxState.folder,
@@ -261,13 +201,16 @@ def _entry(row: rx.Var[Row]) -> rx.Component:
         row=row,
         active=InboxState.selected == row.id,
         unread=InboxState.unread_ids.contains(row.id),
+        picked=PickState.ids.contains(row.id),
         key=row.id,
     )
 
 
 @rx.memo
-def thread_row(rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unread: rx.Var[bool]) -> rx.Component:
-    """Render one conversation; again only when its own row, selection or unread flag changed."""
+def thread_row(
+    rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unread: rx.Var[bool], picked: rx.Var[bool]
+) -> rx.Component:
+    """Render one conversation; again only when its own row, selection, unread flag or pick changed."""
     return rx.el.li(
         rx.cond(row.day != "", rx.el.h2(row.day, class_name="day")),
         rx.el.div(
@@ -287,6 +230,8 @@ def thread_row(rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unr
                 ),
                 rx.el.div(
                     rx.el.span(row.subject, class_name="tr-subject cut", dir="auto"),
+                    rx.foreach(row.labels, lambda each: label_mark(each.name, each.color, key=each.id)),
+                    rx.cond(row.more_labels != "", rx.el.span(row.more_labels, class_name="dim t1 num")),
                     marks(row.mark),
                     class_name="tr-line",
                 ),
@@ -304,6 +249,7 @@ def thread_row(rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unr
                             rx.el.span(row.deal, class_name="cut", dir="auto"),
                             class_name="chip",
                         ),
+                        suggestion(row),
                     ),
                     class_name="tr-line",
                 ),
@@ -319,43 +265,10 @@ def thread_row(rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unr
                 "data-thread-id": row.id,
                 "data-unread": unread,
                 "aria-current": rx.cond(active, "true", rx.Var("undefined")),
+                "data-picked": picked,
             },
         ),
+        pick_box(row.id, row.who, picked=picked),
+        row_acts(row.id),
         rest,
-    )
-
-
-def _outgoing(row: rx.Var[Outgoing]) -> rx.Component:
-    return rx.el.li(
-        rx.el.div(
-            avatar(row.initials, row.hue),
-            rx.el.div(
-                rx.el.div(
-                    rx.el.span(tr("To: {names}", names=row.recipients), class_name="tr-who cut", dir="auto"),
-                    rx.el.span(rx.el.span(row.when, class_name="num"), class_name="tr-side"),
-                    class_name="tr-line",
-                ),
-                rx.el.div(rx.el.span(row.subject, class_name="tr-subject cut", dir="auto"), class_name="tr-line"),
-                rx.el.div(
-                    rx.cond(row.failed, icon("triangle-alert", size=14)),
-                    rx.el.span(
-                        row.said, class_name=rx.cond(row.failed, "tr-snippet bad cut grow", "tr-snippet cut grow")
-                    ),
-                    rx.cond(row.failed, button(tr("Try again"), size="btn-sm", on_click=InboxState.retry_send(row.id))),
-                    rx.cond(
-                        row.can_cancel,
-                        button(tr("Back to drafts"), size="btn-sm", on_click=InboxState.cancel_send(row.id)),
-                    ),
-                    class_name="tr-line",
-                ),
-                class_name="col",
-            ),
-            class_name="thread-row",
-            role="button",
-            tab_index=-1,
-            on_click=rx.cond(row.state == "draft", ComposerState.open_draft(row.id), rx.noop()),
-            data_testid="outgoing-row",
-            custom_attrs={"data-state": row.state},
-        ),
-        key=row.id,
     )

@@ -1,4 +1,4 @@
-"""Sign in, sign out, set up, accept an invitation: native form posts that set the session cookie.
+"""Sign in, its second step, sign out, set up, invitations, forgotten passwords: native form posts of the gate's pages.
 
 Each is POST only, refused when it comes from another site, and answers 303. Failures go back to the form with an
 error code in the address; its sentence is in the catalogue. Does not check passwords (services/auth).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -16,9 +17,11 @@ from starlette.routing import Route
 
 from mailcrm import routes
 from mailcrm.config import config
+from mailcrm.endpoints.client import address_of
 from mailcrm.endpoints.origin import is_own
-from mailcrm.errors import MailcrmError, UserError
+from mailcrm.errors import CodeNeeded, MailcrmError, UserError
 from mailcrm.services import i18n
+from mailcrm.services.auth import reset as resets
 from mailcrm.services.auth import sessions, users
 
 MOST_BODY = 16_384  # bytes; five short fields
@@ -28,7 +31,30 @@ KEPT = ("name", "address")
 
 async def login(request: Request) -> Response:
     """Open a session for an address and a password."""
-    return await _answer(request, routes.LOGIN, routes.INBOX, _login)
+    try:
+        return await _answer(request, routes.LOGIN, routes.INBOX, _login)
+    except CodeNeeded as needed:
+        response = RedirectResponse(routes.LOGIN_CODE, status_code=303)
+        _set_cookie(response, sessions.ticket_cookie_name(), needed.ticket, sessions.CODE_WITHIN)
+        return response
+
+
+async def code(request: Request) -> Response:
+    """Take the code of the second step and open the session."""
+    response = await _answer(request, routes.LOGIN_CODE, routes.INBOX, _code)
+    if "set-cookie" in response.headers or "auth.code_late" in response.headers["location"]:
+        _drop_cookie(response, sessions.ticket_cookie_name())
+    return response
+
+
+async def forgot(request: Request) -> Response:
+    """Note that somebody wants a link to a new password; says the same for every address."""
+    return await _say(request, routes.FORGOT, f"{routes.FORGOT}?done=asked", _forgot)
+
+
+async def reset(request: Request) -> Response:
+    """Set a new password with a link's secret."""
+    return await _say(request, "", f"{routes.LOGIN}?done=reset", _reset)
 
 
 async def setup(request: Request) -> Response:
@@ -52,14 +78,15 @@ async def logout(request: Request) -> Response:
         return _back(routes.LOGIN, UserError("auth.bad_origin"), {})
     await asyncio.to_thread(sessions.sign_out, request.headers.get("cookie", ""))
     response = RedirectResponse(routes.LOGIN, status_code=303)
-    response.delete_cookie(
-        sessions.cookie_name(), path="/", secure=config().secure_cookies, httponly=True, samesite="lax"
-    )
+    _drop_cookie(response, sessions.cookie_name())
     return response
 
 
 ROUTES = [
     Route(routes.AUTH_LOGIN, login, methods=["POST"]),
+    Route(routes.AUTH_CODE, code, methods=["POST"]),
+    Route(routes.AUTH_FORGOT, forgot, methods=["POST"]),
+    Route(routes.AUTH_RESET, reset, methods=["POST"]),
     Route(routes.AUTH_LOGOUT, logout, methods=["POST"]),
     Route(routes.AUTH_SETUP, setup, methods=["POST"]),
     Route(routes.AUTH_DEMO, demo, methods=["POST"]),
@@ -77,29 +104,69 @@ async def _answer(
         fields = await _fields(request)
         form_page = form_page or routes.invite(_path_part(fields.get("token", "")))
         secret = await asyncio.to_thread(verb, request, fields)
+    except CodeNeeded:
+        raise
     except MailcrmError as error:
         return _back(form_page or routes.LOGIN, error, fields)
     response = RedirectResponse(next_page, status_code=303)
-    response.set_cookie(
-        sessions.cookie_name(),
-        secret,
-        max_age=int(sessions.LIFETIME.total_seconds()),
-        path="/",
-        secure=config().secure_cookies,
-        httponly=True,
-        samesite="lax",
-    )
+    _set_cookie(response, sessions.cookie_name(), secret, sessions.LIFETIME)
+    return response
+
+
+async def _say(
+    request: Request, form_page: str, next_page: str, verb: Callable[[Request, dict[str, str]], None]
+) -> Response:
+    """Do what a form asks without signing anybody in."""
+    fields: dict[str, str] = {}
+    try:
+        if not is_own(request.headers, config().public_url):
+            raise UserError("auth.bad_origin")
+        fields = await _fields(request)
+        form_page = form_page or routes.reset(_path_part(fields.get("token", "")))
+        await asyncio.to_thread(verb, request, fields)
+    except MailcrmError as error:
+        return _back(form_page or routes.LOGIN, error, fields)
+    response = RedirectResponse(next_page, status_code=303)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _set_cookie(response: Response, name: str, secret: str, lifetime: timedelta) -> None:
+    response.set_cookie(
+        name, secret, max_age=int(lifetime.total_seconds()), path="/", secure=config().secure_cookies, httponly=True,
+        samesite="lax",
+    )  # fmt: skip
+    response.headers["Cache-Control"] = "no-store"
+
+
+def _drop_cookie(response: Response, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=config().secure_cookies, httponly=True, samesite="lax")
 
 
 def _login(request: Request, fields: dict[str, str]) -> str:
     return sessions.sign_in(
         fields.get("email", ""),
         fields.get("password", ""),
-        network=_network(request),
+        network=address_of(request),
         user_agent=request.headers.get("user-agent", ""),
     )
+
+
+def _code(request: Request, fields: dict[str, str]) -> str:
+    return sessions.finish(
+        request.cookies.get(sessions.ticket_cookie_name(), ""),
+        fields.get("code", ""),
+        network=address_of(request),
+        user_agent=request.headers.get("user-agent", ""),
+    )
+
+
+def _forgot(request: Request, fields: dict[str, str]) -> None:
+    resets.ask(fields.get("email", ""), network=address_of(request))
+
+
+def _reset(_request: Request, fields: dict[str, str]) -> None:
+    resets.use(fields.get("token", ""), fields.get("password", ""))
 
 
 def _setup(_request: Request, fields: dict[str, str]) -> str:
@@ -150,12 +217,3 @@ def _back(form_page: str, error: MailcrmError, fields: dict[str, str]) -> Respon
 
 def _path_part(token: str) -> str:
     return "".join(char for char in token if char.isalnum() or char in "-_")[:200] or "none"
-
-
-def _network(request: Request) -> str:
-    """The client's address; behind trusted proxies the last address that one of them wrote."""
-    hops = config().proxy_hops
-    forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",") if part.strip()]
-    if hops and len(forwarded) >= hops:
-        return forwarded[-hops]
-    return request.client.host if request.client else ""

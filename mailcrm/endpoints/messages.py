@@ -1,7 +1,8 @@
 """Message bodies, attachments and raw messages over HTTP, for the reading frame and for downloads.
 
-`/m/{id}/body` answers a whole document under a policy of its own (`?remote=1` lets
-https images load, `?theme=dark` follows the interface), `/m/{id}/attachments/{n}` a
+`/m/{id}/body` answers a whole document under a policy of its own (`?remote=1` shows
+remote images this once, `?theme=dark` follows the interface, `?paper=1` keeps it on white), `/m/{id}/image` one of
+those images, fetched by us and never by the browser, `/m/{id}/attachments/{n}` a
 file, `/m/{id}/attachments/{n}/message` an attached email to read, `/m/{id}/raw` the message as it came. Whatever a sender declares, nothing but
 raster images is shown inside the browser. Absent, foreign and malformed ids answer
 alike. Does not decide who may read: `services/mail/messages.py` does.
@@ -13,6 +14,8 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from typing import TypeVar
@@ -22,19 +25,25 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mailcrm.endpoints.client import sure_address_of
 from mailcrm.errors import MailcrmError, NotFound, TransientError, UserError
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import sessions
-from mailcrm.services.i18n import gettext, long_day, sentence, zone
-from mailcrm.services.mail import messages
+from mailcrm.services.i18n import gettext, long_day, ngettext, sentence, zone
+from mailcrm.services.mail import messages, own_links
 from mailcrm.services.mail.parse.message import parse_message
+from mailcrm.services.mail.parse.quoting import is_forwarding
 from mailcrm.services.mail.parse.values import ParsedMessage, UnparsableMessage
+from mailcrm.services.mail.previews import IMAGES
+from mailcrm.services.mail.remote_images import shown
+from mailcrm.services.mail.remote_images.fetch import MOST_AT_ONCE, Fetched
 from mailcrm.services.mail.render import Labels, RenderedBody, Theme, notice, render_body
+from mailcrm.services.tracking import followed
 
 Answer = TypeVar("Answer")
+#: Threads of their own: senders' slow servers must not hold those that everything else here runs in.
+_FETCHES = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="images")
 
-#: Raster images that browsers decode in a sandbox; SVG is a document with scripts.
-INLINE_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
 _MAGIC = {
     "image/png": (b"\x89PNG\r\n\x1a\n",),
     "image/jpeg": (b"\xff\xd8\xff",),
@@ -43,7 +52,7 @@ _MAGIC = {
 }
 _SAFE_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,80}/[a-z0-9][a-z0-9!#$&^_.+-]{0,80}")
 _NOT_ASCII = re.compile(r"[^A-Za-z0-9 ._()+-]")
-_COMMON = {
+COMMON = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-DNS-Prefetch-Control": "off",
@@ -56,40 +65,69 @@ _SANDBOX = "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbo
 
 async def message_body(request: Request) -> Response:
     """Answer the document of a message's body, for the frame."""
-    remote = request.query_params.get("remote") == "1"
-    theme: Theme = "dark" if request.query_params.get("theme") == "dark" else "light"
+    once = request.query_params.get("remote") == "1"
+    paper = request.query_params.get("paper") == "1"
+    theme: Theme = "dark" if request.query_params.get("theme") == "dark" and not paper else "light"
 
-    def load(actor: Actor, message_id: int) -> RenderedBody:
+    def load(actor: Actor, message_id: int) -> tuple[RenderedBody, str]:
         content = messages.load_body(actor, message_id)
         if content.parsed is None:
             text = gettext(
                 actor.language, "This message can’t be displayed. Download it to read it in another program."
             )
-            return RenderedBody(notice(text, theme), 0, True)
+            return RenderedBody(notice(text, theme), 0, True), ""
         parts = {a.content_id: a.n for a in reversed(content.parsed.attachments) if a.content_id}
-        return render_body(
+        body = render_body(
             content.parsed.html,
             content.parsed.text,
             content_hash=content.content_hash,
-            remote_images=remote,
+            remote_images=once or shown.is_chosen(actor, message_id) != "",
             attachment_url=lambda cid: f"attachments/{parts[cid]}?inline=1" if cid in parts else None,
+            remote_url=shown.addresses(actor, message_id),
             theme=theme,
-            labels=_labels(actor.language),
+            labels=labels_in(actor.language),
+            forwarded=is_forwarding(content.parsed.subject),
+            paper=paper,
         )
+        said = ngettext(actor.language, "{n} tracker blocked", "{n} trackers blocked", body.trackers)
+        document = followed.marked(
+            body.document,
+            followed.followed(actor, message_id),
+            lambda n: ngettext(actor.language, "Clicked once", "Clicked {n} times", n),
+        )
+        return replace(body, document=document), said if body.trackers else ""
 
-    body = await _authorised(request, load)
-    if isinstance(body, Response):
-        return body
-    facts = {"X-Mailcrm-Blocked-Images": str(body.blocked_images), "X-Mailcrm-Fallback": "1" if body.fallback else "0"}
+    answer = await authorised(request, load)
+    if isinstance(answer, Response):
+        return answer
+    body, said = answer
+    facts = {
+        "X-Mailcrm-Blocked-Images": str(body.blocked_images),
+        "X-Mailcrm-Blocked-Trackers": str(body.trackers),
+        "X-Mailcrm-Fallback": "1" if body.fallback else "0",
+    }
     # The page around the frame offers remote images when some were left out; it can read this, not the headers.
-    document = body.document.replace("<html", f'<html data-blocked="{body.blocked_images}"', 1)
-    return Response(document, headers={**body_headers(remote=remote), **facts})
+    told = f'<html data-blocked="{body.blocked_images}" data-trackers="{escape(said)}"'
+    return Response(body.document.replace("<html", told, 1), headers={**body_headers(), **facts})
+
+
+async def remote_image(request: Request) -> Response:
+    """Answer one image of a message from the network: signed for its reader, fetched by us, kept."""
+    u, s = request.query_params.get("u", ""), request.query_params.get("s", "")
+    found = await authorised(request, lambda actor, message_id: shown.kept(actor, message_id, u, s))
+    if found is None:
+        found = await authorised(request, lambda actor, message_id: shown.load(actor, message_id, u, s), _FETCHES)
+    if not isinstance(found, Fetched):
+        return found
+    headers = {**COMMON, "Content-Type": found.content_type, "Content-Security-Policy": "default-src 'none'; sandbox"}
+    headers["Cache-Control"] = "private, max-age=86400"  # its address is its reader's own
+    return Response(found.content, headers=headers)
 
 
 async def message_attachment(request: Request) -> Response:
     """Answer one attachment; `?inline=1` shows it when it is a raster image, else it downloads."""
-    n = _number(request.path_params.get("n"))
-    found = await _authorised(request, lambda actor, message_id: messages.load_attachment(actor, message_id, n))
+    n = number(request.path_params.get("n"))
+    found = await authorised(request, lambda actor, message_id: messages.load_attachment(actor, message_id, n))
     if isinstance(found, Response):
         return found
     attachment, content = found
@@ -99,14 +137,14 @@ async def message_attachment(request: Request) -> Response:
 
 async def attached_message(request: Request) -> Response:
     """Answer an attached email as a document: its head and its cleaned body, under the body's own policy."""
-    n = _number(request.path_params.get("n"))
+    n = number(request.path_params.get("n"))
 
     def load(actor: Actor, message_id: int) -> str:
         attachment, content = messages.load_attachment(actor, message_id, n)
         if attachment.content_type != "message/rfc822":
             raise NotFound
         try:
-            parsed = parse_message(content)
+            parsed = own_links.restored(parse_message(content))
         except UnparsableMessage:
             return notice(
                 gettext(actor.language, "This message can’t be displayed. Download it to read it in another program.")
@@ -117,14 +155,14 @@ async def attached_message(request: Request) -> Response:
             content_hash=hashlib.sha256(content).hexdigest(),
             remote_images=False,
             attachment_url=lambda _cid: None,
-            labels=_labels(actor.language),
+            labels=labels_in(actor.language),
         )
         return re.sub(r"(<body[^>]*>)", lambda tag: tag[0] + _head(actor, parsed), body.document, count=1)
 
-    document = await _authorised(request, load)
+    document = await authorised(request, load)
     if isinstance(document, Response):
         return document
-    return Response(document, headers=body_headers(remote=False))
+    return Response(document, headers=body_headers())
 
 
 def _head(actor: Actor, parsed: ParsedMessage) -> str:
@@ -152,7 +190,7 @@ def _head(actor: Actor, parsed: ParsedMessage) -> str:
 
 async def message_raw(request: Request) -> Response:
     """Answer the message as it was received, for download."""
-    raw = await _authorised(request, messages.load_raw)
+    raw = await authorised(request, messages.load_raw)
     if isinstance(raw, Response):
         return raw
     return _file(raw, "message/rfc822", f"message-{request.path_params['message_id']}.eml", inline=False)
@@ -160,19 +198,22 @@ async def message_raw(request: Request) -> Response:
 
 ROUTES = [
     Route("/m/{message_id}/body", message_body, methods=["GET"]),
+    Route("/m/{message_id}/image", remote_image, methods=["GET"]),
     Route("/m/{message_id}/attachments/{n}", message_attachment, methods=["GET"]),
     Route("/m/{message_id}/attachments/{n}/message", attached_message, methods=["GET"]),
     Route("/m/{message_id}/raw", message_raw, methods=["GET"]),
 ]
 
 
-async def _authorised(request: Request, load: Callable[[Actor, int], Answer]) -> Answer | Response:
-    """Run `load` for the session's actor in a thread; a refusal is a response."""
-    cookie = request.headers.get("cookie", "")
-    message_id = _number(request.path_params.get("message_id"))
+async def authorised(
+    request: Request, load: Callable[[Actor, int], Answer], threads: Executor | None = None
+) -> Answer | Response:
+    """Run `load` for the session's actor in a thread (of `threads`); a refusal is a response."""
+    cookie, address = request.headers.get("cookie", ""), sure_address_of(request)
+    message_id = number(request.path_params.get("message_id"))
 
     def work() -> Answer | Response:
-        actor = sessions.actor_of_cookie(cookie)
+        actor = sessions.actor_of_cookie(cookie, address)
         if actor is None:
             return _refusal(401, gettext("en", "You were signed out. Sign in again to go on."))
         try:
@@ -183,22 +224,21 @@ async def _authorised(request: Request, load: Callable[[Actor, int], Answer]) ->
             status = 410 if isinstance(error, UserError) else 503 if isinstance(error, TransientError) else 502
             return _refusal(status, sentence(error, actor.language))
 
-    return await asyncio.to_thread(work)
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
-def _number(text: object) -> int:
+def number(text: object) -> int:
     """Read an id from a path; anything else becomes 0, which no row has."""
     value = str(text)
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
 
 
 def _refusal(status: int, text: str) -> Response:
-    return PlainTextResponse(
-        text, status, headers={**_COMMON, "Content-Security-Policy": "default-src 'none'; sandbox"}
-    )
+    return PlainTextResponse(text, status, headers={**COMMON, "Content-Security-Policy": "default-src 'none'; sandbox"})
 
 
-def _labels(language: str) -> Labels:
+def labels_in(language: str) -> Labels:
+    """Return the words in a body's document."""
     return Labels(
         quote=gettext(language, "Quoted text"),
         fallback=gettext(
@@ -208,19 +248,18 @@ def _labels(language: str) -> Labels:
     )
 
 
-def body_headers(*, remote: bool) -> dict[str, str]:
+def body_headers() -> dict[str, str]:
     """Return the headers of a body's document: its policy is the second wall behind the cleaner."""
-    images = "img-src 'self' data: https:" if remote else "img-src 'self' data:"
     policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; font-src 'self'; {images}; form-action 'none'; base-uri 'none'; "
-        f"frame-ancestors 'self'; {_SANDBOX}"
+        "default-src 'none'; style-src 'unsafe-inline'; font-src 'self'; img-src 'self' data:; form-action 'none'; "
+        f"base-uri 'none'; frame-ancestors 'self'; {_SANDBOX}"
     )
-    return {**_COMMON, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
+    return {**COMMON, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
 
 
 def _is_image(content_type: str, content: bytes) -> bool:
     """Whether the bytes are the raster image that the sender declares."""
-    return content_type in INLINE_TYPES and content.startswith(_MAGIC[content_type])
+    return content_type in IMAGES and content.startswith(_MAGIC[content_type])
 
 
 def _file(content: bytes, content_type: str, filename: str, *, inline: bool) -> Response:
@@ -230,7 +269,7 @@ def _file(content: bytes, content_type: str, filename: str, *, inline: bool) -> 
     return Response(
         content,
         headers={
-            **_COMMON,
+            **COMMON,
             "Content-Type": kind,
             "Content-Disposition": disposition(filename, inline=inline),
             "Content-Security-Policy": "default-src 'none'; sandbox",

@@ -19,6 +19,7 @@ class Organization(Table, table=True):
 
     id: int | None = key()
     name: str
+    address: str = ""  # where it is, as people write it
     owner_id: int | None = key(foreign="users.id", nullable=True, ondelete="SET NULL")
     created_at: datetime = moment(now=True)
     deleted_at: datetime | None = moment(nullable=True)
@@ -39,7 +40,11 @@ class Person(Table, table=True):
     """Somebody outside the workspace. `consent` is the tracking consent of rule T09."""
 
     __tablename__ = "persons"
-    __table_args__ = (one_of("consent", "unknown", "granted", "refused"),)
+    __table_args__ = (
+        one_of("consent", "unknown", "granted", "refused"),
+        Index("ix_persons_by_name", text("lower(name)"), "id"),
+        Index("ix_persons_newest", "created_at", "id"),
+    )
 
     id: int | None = key()
     name: str
@@ -49,6 +54,8 @@ class Person(Table, table=True):
     consent: str = "unknown"
     consent_at: datetime | None = moment(nullable=True)
     consent_source: str = ""
+    #: The person this one was merged into; the row stays in the trash, so that the merge can be undone.
+    merged_into_id: int | None = key(foreign="persons.id", nullable=True, ondelete="SET NULL", index=False)
     created_at: datetime = moment(now=True)
     deleted_at: datetime | None = moment(nullable=True)
 
@@ -104,6 +111,8 @@ class Stage(Table, table=True):
     name: str
     position: int
     probability: int = 0
+    #: Days without mail or activity after which a deal in this stage counts as quiet; None: never.
+    quiet_days: int | None = None
     deleted_at: datetime | None = moment(nullable=True)
 
 
@@ -117,6 +126,7 @@ class Deal(Table, table=True):
         CheckConstraint("(status = 'open') = (closed_at IS NULL)", name="closed"),
         CheckConstraint("length(currency) = 3", name="currency"),
         Index("ix_deals_stage", "pipeline_id", "stage_id"),
+        Index("ix_deals_newest", "created_at", "id"),
     )
 
     id: int | None = key()
@@ -163,7 +173,7 @@ class DealParticipant(Table, table=True):
     __tablename__ = "deal_participants"
 
     deal_id: int = Field(primary_key=True, foreign_key="deals.id", ondelete="CASCADE", sa_type=BigId)
-    person_id: int = Field(primary_key=True, foreign_key="persons.id", ondelete="CASCADE", sa_type=BigId)
+    person_id: int = Field(primary_key=True, foreign_key="persons.id", ondelete="CASCADE", sa_type=BigId, index=True)
 
 
 class Lead(Table, table=True):
@@ -209,14 +219,26 @@ class Link(Table, table=True):
         UniqueConstraint("message_id", "person_id"),
         UniqueConstraint("message_id", "deal_id"),
         UniqueConstraint("message_id", "lead_id"),
+        # Nearly all links are of threads: counted with them, SQLite would rather read the table than this index.
+        Index(
+            "ix_links_message_id",
+            "message_id",
+            sqlite_where=text("message_id IS NOT NULL"),
+            postgresql_where=text("message_id IS NOT NULL"),
+        ),
+        # All that a timeline asks of links: thousands of a busy deal's are read without a look at the table.
+        *(
+            Index(f"ix_links_{target}", f"{target}_id", "thread_id", "message_id", "unlinked_at")
+            for target in ("person", "deal", "lead")
+        ),
     )
 
     id: int | None = key()
     thread_id: int | None = key(foreign="threads.id", nullable=True)
-    message_id: int | None = key(foreign="messages.id", nullable=True)
-    person_id: int | None = key(foreign="persons.id", nullable=True)
-    deal_id: int | None = key(foreign="deals.id", nullable=True)
-    lead_id: int | None = key(foreign="leads.id", nullable=True)
+    message_id: int | None = key(foreign="messages.id", nullable=True, index=False)
+    person_id: int | None = key(foreign="persons.id", nullable=True, index=False)
+    deal_id: int | None = key(foreign="deals.id", nullable=True, index=False)
+    lead_id: int | None = key(foreign="leads.id", nullable=True, index=False)
     origin: str
     #: Why: {"code": "address", "address": "…"} and the like; rendered by the interface.
     reason: dict[str, Any] = json_column()
@@ -224,3 +246,18 @@ class Link(Table, table=True):
     created_at: datetime = moment(now=True)
     unlinked_by: int | None = key(foreign="users.id", nullable=True, ondelete="SET NULL", index=False)
     unlinked_at: datetime | None = moment(nullable=True)
+
+
+class PersonMerge(Table, table=True):
+    """A merge of two persons, with what moved, so that it can be undone."""
+
+    __tablename__ = "person_merges"
+
+    id: int | None = key()
+    kept_id: int = key(foreign="persons.id")
+    merged_id: int = key(foreign="persons.id")
+    #: Row ids that moved, by table, and the kept person's values from before.
+    moved: dict[str, Any] = json_column()
+    merged_by: int | None = key(foreign="users.id", nullable=True, ondelete="SET NULL", index=False)
+    at: datetime = moment(now=True)
+    undone_at: datetime | None = moment(nullable=True)

@@ -30,6 +30,8 @@ class Mailbox(Table, table=True):
         one_of("default_visibility", "private", "shared"),
         one_of("deal_link_policy", "ask", "newest", "all", "none"),
         one_of("watch", "", "idle", "poll"),
+        one_of("kind", "imap", "ews", "bcc"),
+        one_of("auth", "password", "google", "microsoft"),
     )
 
     id: int | None = key()
@@ -37,6 +39,8 @@ class Mailbox(Table, table=True):
     address: str
     display_name: str = ""
     provider: str = "generic"
+    #: How it is read: over IMAP, over Exchange's web services, or not at all: it holds the user's Smart Bcc mail.
+    kind: str = "imap"
 
     imap_host: str
     imap_port: int
@@ -46,8 +50,18 @@ class Mailbox(Table, table=True):
     smtp_port: int
     smtp_security: str
     smtp_username: str
-    #: AES-GCM box of {"imap": …, "smtp": …}; bound to this row's id (services/crypto.py).
+    #: AES-GCM box of {"imap": …, "smtp": …}, or of an OAuth grant; bound to this row's id (services/crypto.py).
     secret: bytes
+    #: How it signs in: a password of its own, or the grant of a provider.
+    auth: str = "password"
+    #: Which account granted it (the provider's own id, "sub"): a grant of another is refused, it would mix mailboxes.
+    grant_subject: str = ""
+    token_expires_at: datetime | None = moment(nullable=True)
+    #: One refresh at a time, over all processes.
+    token_lease_owner: str = ""
+    token_lease_until: datetime | None = moment(nullable=True)
+    #: When the user was told that the mailbox needs to be connected again (M10); None while all is well.
+    reconnect_told_at: datetime | None = moment(nullable=True)
 
     status: str = "active"
     history_days: int | None = None  # None: everything
@@ -63,6 +77,10 @@ class Mailbox(Table, table=True):
     track_opens: bool = False
     track_clicks: bool = False
     track_notify: bool = False
+    #: One copy for each recipient, so that opens are known by recipient (B04).
+    track_copies: bool = False
+    #: Links are tracked in the plain text part, too, where they can be seen to be.
+    track_text: bool = False
     auto_link_deals: bool = True
     deal_link_policy: str = "ask"
 
@@ -101,6 +119,26 @@ class MailboxAlias(Table, table=True):
     id: int | None = key()
     mailbox_id: int = key(foreign="mailboxes.id")
     address: str
+
+
+class OAuthAttempt(Table, table=True):
+    """A sign-in at a provider that began here: its state is used once and expires within minutes."""
+
+    __tablename__ = "oauth_attempts"
+    __table_args__ = (one_of("provider", "google", "microsoft"),)
+
+    id: int | None = key()
+    user_id: int = key(foreign="users.id")
+    provider: str
+    state_hash: str = Field(unique=True)
+    #: AES-GCM box of the PKCE verifier and nonce, bound to the state.
+    secret: bytes
+    #: The mailbox that is connected again; None for a new one.
+    mailbox_id: int | None = key(foreign="mailboxes.id", nullable=True)
+    address: str = ""
+    created_at: datetime = moment(now=True)
+    expires_at: datetime = moment(index=True)
+    used_at: datetime | None = moment(nullable=True)
 
 
 class Folder(Table, table=True):
@@ -177,7 +215,7 @@ class Quarantined(Table, table=True):
     folder_id: int = key(foreign="folders.id")
     uid: int = Field(sa_type=BigId)
     blob_sha: str | None = Field(default=None, foreign_key="blobs.sha256")
-    #: A code of `errors.SENTENCES` ("quarantine.…") with its parameters; a sentence in rows of version 0.1.
+    #: A code of `sentences.SENTENCES` ("quarantine.…") with its parameters; a sentence in rows of version 0.1.
     reason: str
     reason_params: dict[str, Any] = json_column()
     #: The mailcrm that failed on it: another version tries again once, by itself.

@@ -16,7 +16,18 @@ class Thread(Table, table=True):
     """A conversation of one user. The summary columns are rewritten from its messages, never the truth."""
 
     __tablename__ = "threads"
-    __table_args__ = (UniqueConstraint("id", "user_id"), Index("ix_threads_user_last", "user_id", "last_at", "id"))
+    __table_args__ = (
+        UniqueConstraint("id", "user_id"),
+        Index("ix_threads_user_last", "user_id", "last_at", "id"),
+        Index(
+            "ix_threads_unread",
+            "user_id",
+            "last_at",
+            "id",
+            sqlite_where=text("unread_count > 0"),
+            postgresql_where=text("unread_count > 0"),
+        ),
+    )
 
     id: int | None = key()
     user_id: int = key(foreign="users.id", index=False)
@@ -53,11 +64,17 @@ class Message(Table, table=True):
         one_of("direction", "in", "out"),
         one_of("visibility", "private", "shared"),
         Index("ix_messages_user_sort", "user_id", "sort_at", "id"),
-        Index("ix_messages_thread_sort", "thread_id", "sort_at"),
+        Index("ix_messages_thread_sort", "thread_id", "sort_at", "id"),
         Index("ix_messages_mailbox_rfc", "mailbox_id", "rfc_message_id"),
         Index("ix_messages_rfc", "rfc_message_id"),
-        Index("ix_messages_link_pending", "link_pending", "id"),
+        Index(
+            "ix_messages_link_pending",
+            "id",
+            sqlite_where=text("link_pending IS 1"),
+            postgresql_where=text("link_pending IS TRUE"),
+        ),
         Index("ix_messages_mailbox_remote", "mailbox_id", "remote_id"),
+        Index("ix_messages_mailbox_received", "mailbox_id", "received_at"),
         Index(
             "ix_messages_lost",
             "mailbox_id",
@@ -66,6 +83,34 @@ class Message(Table, table=True):
             postgresql_where=text("lost_at IS NOT NULL"),
         ),
         Index("ix_messages_blob", "blob_sha"),
+        Index(
+            "ix_messages_blocked",
+            "user_id",
+            sqlite_where=text("blocked IS 1"),
+            postgresql_where=text("blocked IS TRUE"),
+        ),
+        # What lists of rare things begin with (services/mail/thread_pick.py).
+        Index(
+            "ix_messages_out",
+            "user_id",
+            "thread_id",
+            sqlite_where=text("direction = 'out'"),
+            postgresql_where=text("direction = 'out'"),
+        ),
+        Index(
+            "ix_messages_archived",
+            "user_id",
+            "thread_id",
+            sqlite_where=text("archived IS 1"),
+            postgresql_where=text("archived IS TRUE"),
+        ),
+        Index(
+            "ix_messages_shared",
+            "user_id",
+            "thread_id",
+            sqlite_where=text("visibility = 'shared'"),
+            postgresql_where=text("visibility = 'shared'"),
+        ),
     )
 
     id: int | None = key()
@@ -94,6 +139,10 @@ class Message(Table, table=True):
     partial: bool = False
     #: It sits only in folders that are not synced any more (M14): kept, and not shown.
     hidden: bool = False
+    #: Every counterparty is blocked by the mailbox's user (M20): kept, and not shown, to anybody.
+    blocked: bool = False
+    #: It stands in a Junk folder, and in no other that counts: timelines leave it out.
+    junk: bool = False
     visibility: str
     #: When its last location vanished; `gone_at` follows when the pass ends without finding it in another folder.
     lost_at: datetime | None = moment(nullable=True)
@@ -103,6 +152,22 @@ class Message(Table, table=True):
     #: To-do column: linking rules have not looked at this message yet.
     link_pending: bool = True
     created_at: datetime = moment(now=True)
+
+
+class ThreadLabel(Table, table=True):
+    """A label on a conversation: the words are the workspace's (work.Label of kind "thread"), what wears them is not."""
+
+    __tablename__ = "thread_labels"
+    __table_args__ = (
+        UniqueConstraint("label_id", "user_id", "thread_id"),
+        ForeignKeyConstraint(["thread_id", "user_id"], ["threads.id", "threads.user_id"], ondelete="CASCADE"),
+        Index("ix_thread_labels_thread", "thread_id"),
+    )
+
+    id: int | None = key()
+    label_id: int = key(foreign="labels.id", index=False)
+    user_id: int = Field(sa_type=BigId)
+    thread_id: int = Field(sa_type=BigId)
 
 
 class SearchPending(Table, table=True):

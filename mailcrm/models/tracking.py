@@ -6,7 +6,7 @@ Tracked rows outlive the message and the events (T10): a link works for ever.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from mailcrm.models.base import Table, json_column, key, moment, one_of
@@ -18,9 +18,36 @@ class TrackedMessage(Table, table=True):
     """What a sent message tracks, with counts of the events that may be a person's (class person or unknown)."""
 
     __tablename__ = "tracked_messages"
+    __table_args__ = (
+        Index("ix_tracked_messages_sent", "sent_at"),  # the report's period
+        Index(
+            "ix_tracked_messages_opened",
+            "last_opened_at",
+            sqlite_where=text("last_opened_at IS NOT NULL"),
+            postgresql_where=text("last_opened_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_tracked_messages_clicked",
+            "last_clicked_at",
+            sqlite_where=text("last_clicked_at IS NOT NULL"),
+            postgresql_where=text("last_clicked_at IS NOT NULL"),
+        ),
+        # What lists of what was opened or clicked begin with (services/mail/thread_pick.py).
+        *(
+            Index(
+                f"ix_tracked_messages_{what}",
+                "user_id",
+                "message_id",
+                sqlite_where=text(f"{what} > 0"),
+                postgresql_where=text(f"{what} > 0"),
+            )
+            for what in ("opens", "clicks")
+        ),
+    )
 
     id: int | None = key()
-    user_id: int = key(foreign="users.id")
+    #: Who sent it; None once that user is gone, because the links live on (T10).
+    user_id: int | None = key(foreign="users.id", nullable=True, ondelete="SET NULL")
     message_id: int | None = key(foreign="messages.id", nullable=True, ondelete="SET NULL")
     outbox_id: int | None = key(foreign="outbox.id", nullable=True, ondelete="SET NULL")
     #: Random part of the tokens (services/tracking/tokens.py); never shown.
@@ -29,11 +56,18 @@ class TrackedMessage(Table, table=True):
     clicks_on: bool
     notify: bool = False
     recipients: int = 1
+    #: Whose copy it is, in lower case (B04); "" when one copy went to everyone it names.
+    recipient: str = ""
     opens: int = 0
     clicks: int = 0
+    #: How many of these are of events that were purged since (Workspace.tracking_days).
+    purged_opens: int = 0
+    purged_clicks: int = 0
     first_opened_at: datetime | None = moment(nullable=True)
     last_opened_at: datetime | None = moment(nullable=True)
     last_clicked_at: datetime | None = moment(nullable=True)
+    #: When the first answer came: it implies an open (B05).
+    replied_at: datetime | None = moment(nullable=True)
     sent_at: datetime | None = moment(nullable=True)
     created_at: datetime = moment(now=True)
 
@@ -59,6 +93,13 @@ class TrackingEvent(Table, table=True):
         one_of("action", "open", "click"),
         one_of("kind", *CLASSES),
         Index("ix_tracking_events_tracked_at", "tracked_id", "at"),
+        Index("ix_tracking_events_at", "at"),
+        Index(
+            "ix_tracking_events_network",
+            "at",
+            sqlite_where=text("network <> ''"),
+            postgresql_where=text("network <> ''"),
+        ),
     )
 
     id: int | None = key()
@@ -70,5 +111,25 @@ class TrackingEvent(Table, table=True):
     reasons: dict[str, Any] = json_column()
     rules_version: int = 1
     user_agent: str = ""
-    #: Salted hash of the network, dropped after a day (B15).
+    #: What else the rules look at, where it is not the usual: {"method": "HEAD", "prefetch": true, "opted_out": true,
+    #: "own": true}. With it they can be run again over what is stored (B03).
+    facts: dict[str, Any] = json_column()
+    #: Salted hash of the network, blank after Workspace.network_days (B15).
     network: str = ""
+
+
+class AddressConsent(Table, table=True):
+    """What somebody chose on the opt-out page for an address (T09); it holds also when no person has that address.
+
+    The address itself is not kept: a keyed hash finds it again (services/mail/outbox/consent.py).
+    """
+
+    __tablename__ = "address_consents"
+    __table_args__ = (one_of("consent", "granted", "refused"),)
+
+    id: int | None = key()
+    address_hash: str = Field(unique=True)
+    consent: str
+    at: datetime = moment(now=True)
+    #: The email whose opt-out page was used: the proof.
+    message_id: int | None = key(foreign="messages.id", nullable=True, ondelete="SET NULL")

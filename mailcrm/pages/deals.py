@@ -4,16 +4,21 @@ from typing import Any
 
 import reflex as rx
 
-from mailcrm.components.buttons import button, ink
+from mailcrm.components.buttons import button, icon_button, ink
 from mailcrm.components.deal_card import deal_card
 from mailcrm.components.deal_form import deal_form
+from mailcrm.components.deal_table import deal_table
 from mailcrm.components.dialogs import dialog_actions, form_dialog
 from mailcrm.components.drop_zone import drop_zone
 from mailcrm.components.forms import field, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.shell import shell
-from mailcrm.state.board import BoardState, Choice, Column
+from mailcrm.state.board import BoardState, Choice
+from mailcrm.state.board_rows import Column
+from mailcrm.state.deal_table import TableState
 from mailcrm.state.i18n import tr
+
+PAUSE_MS = 180
 
 
 def deals() -> rx.Component:
@@ -23,24 +28,40 @@ def deals() -> rx.Component:
             rx.el.header(
                 rx.el.h1(tr("Deals"), class_name="t3"),
                 rx.cond(BoardState.pipelines.length() > 1, _pipelines()),
-                rx.el.span(BoardState.summary, class_name="t1 dim num cut", data_testid="board-summary"),
+                rx.el.span(BoardState.summary, class_name="t1 dim num cut board-summary", data_testid="board-summary"),
                 rx.el.span(class_name="grow"),
+                _views(),
+                rx.cond(BoardState.view != "table", _filters()),
                 ink(icon("plus"), tr("Deal"), on_click=BoardState.start(0), data_testid="deal-create"),
                 class_name="bar bar-line",
             ),
             rx.cond(
-                BoardState.loading & (BoardState.columns.length() == 0),
-                _skeleton(),
-                rx.el.ol(
-                    rx.foreach(BoardState.columns, _column),
-                    class_name="board",
-                    aria_label=tr("Stages"),
-                    data_testid="board",
+                BoardState.view == "table",
+                deal_table(),
+                rx.cond(
+                    BoardState.loading & (BoardState.columns.length() == 0),
+                    _skeleton(),
+                    rx.el.ol(
+                        rx.foreach(BoardState.columns, _column),
+                        class_name="board",
+                        aria_label=tr("Stages"),
+                        data_testid="board",
+                    ),
                 ),
+            ),
+            rx.el.p(
+                id="board-said",
+                class_name="sr",
+                role="status",
+                custom_attrs={
+                    "data-lifted": tr("Lifted. Choose a stage with the arrows, drop with Space, put back with Escape."),
+                    "data-put": tr("Put back."),
+                },
             ),
             rx.el.div(
                 _zone("won", "trophy", tr("Won"), BoardState.drop_won),
                 _zone("lost", "thumbs-down", tr("Lost"), BoardState.drop_lost),
+                _zone("delete", "trash-2", tr("Delete"), BoardState.drop_deleted),
                 class_name="drop-zones",
                 aria_hidden="true",
             ),
@@ -49,6 +70,65 @@ def deals() -> rx.Component:
         deal_form(),
         _lost_form(),
         here="deals",
+    )
+
+
+def _views() -> rx.Component:
+    return rx.el.div(
+        _view("board", "columns-3", tr("Board")),
+        _view("table", "rows-3", tr("Table")),
+        class_name="seg-box view-box",
+        role="group",
+        aria_label=tr("View"),
+    )
+
+
+def _view(name: str, mark: str, label: rx.Var[str]) -> rx.Component:
+    return icon_button(
+        mark,
+        label,
+        on_click=[BoardState.choose_view(name), *([TableState.open_page] if name == "table" else [BoardState.refresh])],
+        custom_attrs={"aria-pressed": BoardState.view == name},
+        data_testid=f"deals-{name}",
+    )
+
+
+def _filters() -> rx.Component:
+    return rx.fragment(
+        rx.el.label(
+            icon("search", size=14),
+            rx.el.input(
+                type="search",
+                default_value=BoardState.query,
+                placeholder=tr("Find a deal"),
+                aria_label=tr("Find a deal"),
+                on_change=lambda text: BoardState.find(text).debounce(PAUSE_MS),
+                data_testid="deal-search",
+                custom_attrs={"data-key": "/"},
+            ),
+            class_name="bar-search board-search not-phone",
+        ),
+        rx.el.select(
+            rx.el.option(tr("Everyone"), value=""),
+            rx.foreach(BoardState.owners, _pipeline),
+            value=BoardState.owner,
+            on_change=BoardState.choose_owner,
+            class_name="pick bar-pick",
+            aria_label=tr("Owner"),
+            data_testid="deal-owner-filter",
+        ),
+        rx.cond(
+            BoardState.labels.length() > 0,
+            rx.el.select(
+                rx.el.option(tr("Any label"), value=""),
+                rx.foreach(BoardState.labels, _pipeline),
+                value=BoardState.label,
+                on_change=BoardState.choose_label,
+                class_name="pick bar-pick",
+                aria_label=tr("Label"),
+                data_testid="deal-label-filter",
+            ),
+        ),
     )
 
 

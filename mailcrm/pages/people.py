@@ -1,5 +1,7 @@
 """Contacts: the people of the workspace, found by name, organization or address."""
 
+from typing import Any
+
 import reflex as rx
 
 from mailcrm.components.avatar import avatar
@@ -9,11 +11,13 @@ from mailcrm.components.forms import error_line, field, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.shell import shell
 from mailcrm.components.states import bones, empty
-from mailcrm.state.i18n import tr
-from mailcrm.state.people import PeopleState
-from mailcrm.state.present import PersonRow
+from mailcrm.components.table_pick import do_with, labels_cell, narrow_by, options, pick_all, pick_one
+from mailcrm.pages.organizations import contact_tabs
+from mailcrm.state.i18n import tr, trn
+from mailcrm.state.people import ContactRow, PeopleState
 
 PAUSE_MS = 180
+CHOSEN = PeopleState.filters
 
 
 def people() -> rx.Component:
@@ -21,6 +25,7 @@ def people() -> rx.Component:
     return shell(
         rx.el.header(
             rx.el.h1(tr("Contacts"), class_name="t3"),
+            contact_tabs("people"),
             rx.el.label(
                 icon("search", size=14),
                 rx.el.input(
@@ -29,6 +34,7 @@ def people() -> rx.Component:
                     aria_label=tr("Find a person"),
                     on_change=lambda text: PeopleState.find(text).debounce(PAUSE_MS),
                     data_testid="person-search",
+                    custom_attrs={"data-key": "/"},
                 ),
                 class_name="bar-search",
             ),
@@ -36,6 +42,7 @@ def people() -> rx.Component:
             ink(icon("plus"), tr("Person"), on_click=PeopleState.set_creating(True), data_testid="person-create"),
             class_name="bar bar-line",
         ),
+        rx.cond(PeopleState.picked.length() > 0, _bulk(), _filters()),
         rx.el.div(
             rx.cond(
                 PeopleState.failed,
@@ -48,13 +55,26 @@ def people() -> rx.Component:
                 rx.cond(
                     PeopleState.rows.length() > 0,
                     _table(),
-                    rx.cond(PeopleState.loading, bones(), rx.cond(PeopleState.query != "", _no_match(), _none_yet())),
+                    rx.cond(PeopleState.loading, bones(), _nothing()),
                 ),
             ),
             class_name="scroll",
         ),
         _create(),
         here="people",
+    )
+
+
+def _nothing() -> rx.Component:
+    return rx.cond(
+        PeopleState.narrowed,
+        empty(
+            "search-x",
+            tr("Nobody matches these filters"),
+            tr("Take a filter off, or try another word."),
+            button(tr("Take the filters off"), on_click=PeopleState.clear),
+        ),
+        rx.cond(PeopleState.query != "", _no_match(), _none_yet()),
     )
 
 
@@ -76,19 +96,125 @@ def _none_yet() -> rx.Component:
     )
 
 
+def _filter(name: str, label: rx.Var[str], *choices: rx.Component) -> rx.Component:
+    change: Any = lambda chosen: PeopleState.set_filter(name, chosen)  # noqa: E731  an event takes a function
+    return narrow_by(CHOSEN.get(name, ""), change, label, f"people-filter-{name}", *choices)
+
+
+def _filters() -> rx.Component:
+    return rx.el.div(
+        _filter(
+            "owner",
+            tr("Owner"),
+            rx.el.option(tr("Everyone"), value=""),
+            rx.el.option(tr("No owner"), value="0"),
+            options(PeopleState.owners),
+        ),
+        rx.cond(
+            PeopleState.labels.length() > 0,
+            _filter("label", tr("Label"), rx.el.option(tr("Any label"), value=""), options(PeopleState.labels)),
+        ),
+        rx.el.input(
+            type="search",
+            list="people-organizations",
+            placeholder=tr("Any organization"),
+            aria_label=tr("Organization"),
+            default_value=PeopleState.organization_name,
+            key=PeopleState.narrowed.to_string(),
+            on_change=lambda text: PeopleState.of_organization(text).debounce(PAUSE_MS),
+            class_name="input people-organization",
+            data_testid="people-filter-organization",
+        ),
+        rx.el.datalist(
+            rx.foreach(PeopleState.organizations, lambda name: rx.el.option(value=name, key=name)),
+            id="people-organizations",
+        ),
+        _filter(
+            "consent",
+            tr("Tracking consent"),
+            rx.el.option(tr("Any consent"), value=""),
+            rx.el.option(tr("Agreed"), value="granted"),
+            rx.el.option(tr("Not asked"), value="unknown"),
+            rx.el.option(tr("Declined"), value="refused"),
+        ),
+        _filter(
+            "quiet",
+            tr("Activity"),
+            rx.el.option(tr("Any activity"), value=""),
+            rx.el.option(tr("Quiet for 30 days"), value="30"),
+            rx.el.option(tr("Quiet for 90 days"), value="90"),
+            rx.el.option(tr("Quiet for a year"), value="365"),
+        ),
+        rx.cond(
+            PeopleState.narrowed,
+            button(tr("Clear"), look="ghost", size="btn-sm", on_click=PeopleState.clear, data_testid="people-clear"),
+        ),
+        rx.el.span(class_name="grow"),
+        rx.el.select(
+            rx.el.option(tr("By name, A to Z"), value="name"),
+            rx.el.option(tr("By name, Z to A"), value="-name"),
+            rx.el.option(tr("Newest first"), value="newest"),
+            value=PeopleState.order,
+            on_change=PeopleState.sort,
+            class_name="pick bar-pick",
+            aria_label=tr("Order"),
+            data_testid="people-sort",
+        ),
+        class_name="table-bar",
+    )
+
+
+def _bulk() -> rx.Component:
+    return rx.el.div(
+        rx.el.span(trn("{n} chosen", "{n} chosen", PeopleState.picked.length()), class_name="b num", role="status"),
+        do_with(
+            tr("Give to"),
+            PeopleState.give,
+            "people-bulk-owner",
+            options(PeopleState.owners),
+            rx.el.option(tr("No owner"), value="0"),
+        ),
+        rx.cond(
+            PeopleState.labels.length() > 0,
+            do_with(tr("Add label"), PeopleState.put_label, "people-bulk-label", options(PeopleState.labels)),
+        ),
+        button(
+            icon("trash-2", size=14),
+            tr("Delete"),
+            look="bad",
+            size="btn-sm",
+            on_click=PeopleState.delete,
+            data_testid="people-bulk-delete",
+        ),
+        rx.el.span(class_name="grow"),
+        button(tr("Choose all"), look="ghost", size="btn-sm", on_click=PeopleState.pick_all),
+        class_name="table-bar",
+        data_testid="people-bulk",
+    )
+
+
 def _table() -> rx.Component:
     return rx.fragment(
         rx.el.table(
             rx.el.thead(
                 rx.el.tr(
-                    rx.el.th(tr("Name")),
+                    pick_all(
+                        PeopleState.picked.length() == PeopleState.rows.length(),
+                        PeopleState.pick_all,
+                        "people-pick-all",
+                    ),
+                    rx.el.th(tr("Name"), class_name="name-cell"),
                     rx.el.th(tr("Organization"), class_name="not-phone"),
-                    rx.el.th(tr("Email")),
-                    rx.el.th(tr("Phone"), class_name="not-narrow"),
+                    rx.el.th(tr("noun|Email"), class_name="mail-cell"),
+                    rx.el.th(tr("Phone"), class_name="not-narrow tel-cell"),
+                    rx.cond(PeopleState.labels.length() > 0, rx.el.th(tr("Labels"), class_name="not-narrow who-cell")),
+                    rx.el.th(tr("Owner"), class_name="not-narrow who-cell"),
+                    rx.el.th(tr("Last email"), class_name="not-phone day-cell"),
+                    rx.el.th(tr("Open deals"), class_name="not-phone n count-cell"),
                 )
             ),
             rx.el.tbody(rx.foreach(PeopleState.rows, _row)),
-            class_name="table people-table",
+            class_name="table people-table contacts-table",
         ),
         rx.cond(
             PeopleState.cursor != "",
@@ -99,23 +225,33 @@ def _table() -> rx.Component:
     )
 
 
-def _row(row: rx.Var[PersonRow]) -> rx.Component:
+def _row(row: rx.Var[ContactRow]) -> rx.Component:
+    who = row.person
     return rx.el.tr(
+        pick_one(PeopleState.picked.contains(row.id), PeopleState.pick(row.id), who.name, "person-pick"),
         rx.el.td(
             rx.el.a(
-                avatar(row.initials, row.hue),
+                avatar(who.initials, who.hue),
                 rx.el.span(
-                    rx.el.span(row.name, class_name="b cut", dir="auto"),
-                    rx.cond(row.job != "", rx.el.span(row.job, class_name="t1 dim cut", dir="auto")),
+                    rx.el.span(who.name, class_name="b cut", dir="auto"),
+                    rx.cond(who.job != "", rx.el.span(who.job, class_name="t1 dim cut", dir="auto")),
                     class_name="col",
                 ),
-                href=row.href,
+                href=who.href,
                 class_name="row gap12 row-link",
-            )
+            ),
+            class_name="name-cell",
         ),
-        rx.el.td(rx.el.span(row.organization, class_name="cut", dir="auto"), class_name="not-phone"),
-        rx.el.td(rx.el.span(row.address, class_name="dim cut")),
-        rx.el.td(rx.el.span(row.phone, class_name="dim num cut"), class_name="not-narrow"),
+        rx.el.td(rx.el.span(who.organization, class_name="cut", dir="auto"), class_name="not-phone"),
+        rx.el.td(rx.el.span(who.address, class_name="dim cut"), class_name="mail-cell"),
+        rx.el.td(rx.el.span(row.phones, class_name="dim num cut", dir="ltr"), class_name="not-narrow"),
+        rx.cond(
+            PeopleState.labels.length() > 0,
+            rx.el.td(labels_cell(row.labels), class_name="not-narrow"),
+        ),
+        rx.el.td(rx.el.span(row.owner, class_name="dim cut", dir="auto"), class_name="not-narrow"),
+        rx.el.td(rx.el.span(row.last, class_name="dim num"), class_name="not-phone day-cell"),
+        rx.el.td(rx.cond(row.deals > 0, row.deals.to_string(), ""), class_name="not-phone n count-cell"),
         data_testid="person-row",
         key=row.id,
     )

@@ -5,19 +5,29 @@ import reflex as rx
 from mailcrm import routes
 from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import button, icon_button, ink
-from mailcrm.components.composer import in_place
 from mailcrm.components.deal_form import deal_form
-from mailcrm.components.dialogs import dialog_actions, form_dialog
+from mailcrm.components.deal_line import deal_line
+from mailcrm.components.dialogs import dialog_actions, form_dialog, question
 from mailcrm.components.forms import choice, error_line, field, text_input
 from mailcrm.components.icons import icon
+from mailcrm.components.merge import merge_dialog, merge_item
+from mailcrm.components.person_details import (
+    move_address_form,
+    person_facts,
+    person_figures,
+    person_leads,
+    person_name,
+)
+from mailcrm.components.record_side import record_side
 from mailcrm.components.shell import shell
 from mailcrm.components.states import bones, empty
-from mailcrm.components.timeline import timeline
+from mailcrm.components.timeline import record
 from mailcrm.state.board import BoardState
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.i18n import tr
 from mailcrm.state.person import PersonState
-from mailcrm.state.present import DealRow
+from mailcrm.state.person_tracking import PersonTrackingState
+from mailcrm.state.timeline import TimelineState
 
 WHO = PersonState.person
 JOINED = "\n"
@@ -39,20 +49,12 @@ def person() -> rx.Component:
                 rx.fragment(
                     _head(),
                     rx.el.div(
-                        rx.el.div(_details(), _consent(), _deals(), class_name="record-side"),
                         rx.el.div(
-                            in_place(),
-                            timeline(
-                                PersonState.items,
-                                PersonState.open_ids,
-                                PersonState.remote_ids,
-                                on_fold=PersonState.unfold,
-                                on_remote=PersonState.show_remote,
-                            ),
-                            rx.cond(
-                                PersonState.cursor != "",
-                                rx.el.div(button(tr("Load more"), on_click=PersonState.more), class_name="more-row"),
-                            ),
+                            _details(), record_side(), _consent(), _deals(), person_leads(), class_name="record-side"
+                        ),
+                        rx.el.div(
+                            person_figures(),
+                            *record(address=WHO.address, name=WHO.name),
                             class_name="record-main",
                         ),
                         class_name="record",
@@ -63,6 +65,19 @@ def person() -> rx.Component:
         ),
         deal_form(),
         _consent_form(),
+        merge_dialog(),
+        move_address_form(),
+        question(
+            open_when=PersonTrackingState.erasing,
+            on_open_change=PersonTrackingState.ask_erase,
+            title=tr("Erase what tracking recorded?"),
+            text=tr(
+                "Opens and clicks of email to this person are gone for good, whoever sent it. Links in it go on working."
+            ),
+            label=tr("Erase tracking data"),
+            on_confirm=PersonTrackingState.erase,
+            testid="person-tracking-erase-yes",
+        ),
         here="people",
     )
 
@@ -72,14 +87,14 @@ def _head() -> rx.Component:
         rx.el.nav(
             rx.el.a(tr("Contacts"), href=routes.PEOPLE),
             icon("chevron-right", size=14),
-            rx.el.span(WHO.name, class_name="cut", dir="auto"),
+            rx.el.a(tr("People"), href=routes.PEOPLE),
             class_name="crumbs",
             aria_label=tr("Where you are"),
         ),
         rx.el.div(
             avatar(WHO.initials, WHO.hue, size="lg"),
             rx.el.div(
-                rx.el.h1(WHO.name, class_name="t5 cut", dir="auto"),
+                person_name(),
                 rx.el.p(
                     rx.el.bdi(WHO.job),
                     rx.cond((WHO.job != "") & (WHO.organization != ""), ", ", ""),
@@ -89,6 +104,15 @@ def _head() -> rx.Component:
                 class_name="col grow",
             ),
             rx.el.div(
+                rx.el.select(
+                    rx.foreach(PersonState.owners, lambda each: rx.el.option(each[1], value=each[0], key=each[0])),
+                    value=PersonState.owner_id,
+                    on_change=PersonState.hand_over,
+                    class_name="pick",
+                    aria_label=tr("Owner"),
+                    style={"inlineSize": "auto"},
+                    data_testid="person-owner",
+                ),
                 button(
                     icon("circle-dollar-sign"),
                     tr("New deal"),
@@ -98,7 +122,7 @@ def _head() -> rx.Component:
                 ink(
                     icon("pencil-line"),
                     tr("verb|Email"),
-                    on_click=ComposerState.compose_here(WHO.address, 0),
+                    on_click=[TimelineState.choose_tab("email"), ComposerState.compose_here(WHO.address, 0)],
                     disabled=WHO.address == "",
                     data_testid="person-email-button",
                 ),
@@ -106,6 +130,17 @@ def _head() -> rx.Component:
                     rx.dropdown_menu.trigger(icon_button("ellipsis", tr("More actions"))),
                     rx.dropdown_menu.content(
                         rx.dropdown_menu.item(tr("Edit details"), on_select=PersonState.edit(True)),
+                        merge_item(WHO.id),
+                        rx.dropdown_menu.item(
+                            tr("Export tracking data"),
+                            on_select=rx.call_script("location.assign(location.pathname + '/tracking-data')"),
+                            data_testid="person-tracking-export",
+                        ),
+                        rx.dropdown_menu.item(
+                            tr("Erase tracking data"),
+                            on_select=PersonTrackingState.ask_erase(True),
+                            data_testid="person-tracking-erase",
+                        ),
                         rx.dropdown_menu.item(tr("Delete"), color="red", on_select=PersonState.delete),
                         align="end",
                     ),
@@ -132,44 +167,8 @@ def _details() -> rx.Component:
             rx.fragment(),
             button(tr("Edit"), look="ghost", size="btn-sm", on_click=PersonState.edit(True), data_testid="person-edit"),
         ),
-        rx.cond(PersonState.editing, _edit_form(), _facts()),
+        rx.cond(PersonState.editing, _edit_form(), person_facts()),
     )
-
-
-def _facts() -> rx.Component:
-    return rx.el.dl(
-        rx.cond(
-            PersonState.addresses.length() > 0,
-            rx.fragment(
-                rx.el.dt(tr("Email")),
-                rx.el.dd(rx.foreach(PersonState.addresses, _address), class_name="col"),
-            ),
-        ),
-        rx.cond(
-            PersonState.phones.length() > 0,
-            rx.fragment(
-                rx.el.dt(tr("Phone")),
-                rx.el.dd(
-                    rx.foreach(PersonState.phones, lambda each: rx.el.span(each, class_name="num", dir="ltr")),
-                    class_name="col",
-                ),
-            ),
-        ),
-        _fact(tr("Job title"), WHO.job),
-        _fact(tr("Organization"), WHO.organization),
-        class_name="facts facts-left",
-        data_testid="person-details",
-    )
-
-
-def _address(address: rx.Var[str]) -> rx.Component:
-    return rx.el.button(
-        address, type="button", class_name="link plain-btn", on_click=ComposerState.compose_here(address, 0), dir="ltr"
-    )
-
-
-def _fact(label: rx.Var[str], value: rx.Var[str]) -> rx.Component:
-    return rx.cond(value != "", rx.fragment(rx.el.dt(label), rx.el.dd(value, dir="auto")))
 
 
 def _edit_form() -> rx.Component:
@@ -243,6 +242,10 @@ def _consent() -> rx.Component:
                     rx.el.span(icon("shield-check"), class_name="consent-ico", custom_attrs={"data-state": "granted"}),
                 ),
                 (
+                    "withdrawn",
+                    rx.el.span(icon("shield-x"), class_name="consent-ico", custom_attrs={"data-state": "refused"}),
+                ),
+                (
                     "refused",
                     rx.el.span(icon("shield-x"), class_name="consent-ico", custom_attrs={"data-state": "refused"}),
                 ),
@@ -254,6 +257,7 @@ def _consent() -> rx.Component:
                         state,
                         ("granted", tr("Agreed to open and link tracking")),
                         ("refused", tr("Declined. Email to them is never tracked.")),
+                        ("withdrawn", tr("Withdrawn. Email to them is not tracked any more.")),
                         tr("Not asked"),
                     ),
                     class_name="b",
@@ -284,7 +288,9 @@ def _consent_form() -> rx.Component:
                 choice(
                     "consent_state",
                     [("granted", tr("Agreed")), ("unknown", tr("Not asked")), ("refused", tr("Declined"))],
-                    default_value=PersonState.consent.state,
+                    default_value=rx.cond(
+                        PersonState.consent.state == "withdrawn", "refused", PersonState.consent.state
+                    ),
                     data_testid="consent-state",
                 ),
                 name="consent_state",
@@ -299,6 +305,17 @@ def _consent_form() -> rx.Component:
                     data_testid="consent-source",
                 ),
                 name="consent_source",
+            ),
+            field(
+                tr("Proof, where there is one"),
+                text_input(
+                    "consent_proof",
+                    default_value=PersonState.consent.proof,
+                    placeholder=tr("Where it is kept: a form, a ticket, a link"),
+                    dir="auto",
+                    data_testid="consent-proof",
+                ),
+                name="consent_proof",
             ),
             error_line(PersonState.wrong),
             dialog_actions(tr("Record the answer"), "consent-save"),
@@ -318,29 +335,10 @@ def _deals() -> rx.Component:
         icon_button("plus", tr("New deal"), on_click=BoardState.start_for(WHO.id)),
         rx.cond(
             PersonState.deals.length() > 0,
-            rx.el.ul(rx.foreach(PersonState.deals, _deal), class_name="col gap12 side-deals"),
+            rx.el.ul(
+                rx.foreach(PersonState.deals, lambda row: deal_line(row, "person-deal")),
+                class_name="col gap12 side-deals",
+            ),
             rx.el.p(tr("No deals yet."), class_name="dim"),
         ),
-    )
-
-
-def _deal(row: rx.Var[DealRow]) -> rx.Component:
-    return rx.el.li(
-        rx.el.a(
-            rx.el.span(
-                rx.el.span(row.title, class_name="b cut", dir="auto"),
-                rx.match(
-                    row.status,
-                    ("won", rx.el.span(icon("trophy", size=14), tr("Won"), class_name="row gap4 won t1")),
-                    ("lost", rx.el.span(icon("thumbs-down", size=14), tr("Lost"), class_name="row gap4 dim t1")),
-                    rx.el.span(row.stage, class_name="t1 dim cut", dir="auto"),
-                ),
-                class_name="col grow",
-            ),
-            rx.el.span(row.value, class_name="num"),
-            href=row.href,
-            class_name="row row-link",
-            data_testid="person-deal",
-        ),
-        key=row.id,
     )

@@ -1,4 +1,4 @@
-"""Settings › People: who has an account here, and invitations by link."""
+"""Settings › People: who has an account here, invitations by link, teams, and who sees what."""
 
 import reflex as rx
 
@@ -9,6 +9,7 @@ from mailcrm.components.forms import choice, error_line, field, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.settings import settings_page
 from mailcrm.components.states import bones
+from mailcrm.components.teams import teams_section, who_sees_what
 from mailcrm.state.i18n import tr
 from mailcrm.state.team import Colleague, TeamState
 
@@ -25,6 +26,8 @@ def settings_people() -> rx.Component:
             TeamState.loaded & ~TeamState.admin,
             rx.el.p(tr("Administrators invite colleagues and switch accounts off."), class_name="hint"),
         ),
+        teams_section(),
+        who_sees_what(),
         _invite(),
         question(
             open_when=TeamState.leaving > 0,
@@ -38,8 +41,17 @@ def settings_people() -> rx.Component:
             on_confirm=TeamState.disable,
             testid="user-disable-confirm",
         ),
+        question(
+            open_when=TeamState.unlocking > 0,
+            on_open_change=lambda _open: TeamState.ask_unlock(0),
+            title=tr("Reset two-step sign-in of {name}?", name=TeamState.unlocking_name),
+            text=tr("The password alone signs them in until they set it up again. This is written to the audit log."),
+            label=tr("Reset"),
+            on_confirm=TeamState.unlock,
+            testid="user-unlock-confirm",
+        ),
         here="people",
-        title=tr("People"),
+        title=tr("team|People"),
         action=rx.cond(
             TeamState.admin,
             button(
@@ -72,6 +84,24 @@ def _row(row: rx.Var[Colleague]) -> rx.Component:
                 row.admin,
                 rx.el.span(icon("shield", size=14), tr("Administrator"), class_name="row gap4"),
                 rx.el.span(tr("Member"), class_name="dim"),
+            ),
+        ),
+        rx.cond(
+            TeamState.admin & ~row.disabled & ~row.me & row.second,
+            icon_button(
+                "shield-off",
+                tr("Reset two-step sign-in"),
+                on_click=TeamState.ask_unlock(row.id),
+                data_testid="user-unlock",
+            ),
+        ),
+        rx.cond(
+            TeamState.admin & ~row.disabled & ~row.me,
+            icon_button(
+                "key-round",
+                tr("Send a link to a new password"),
+                on_click=TeamState.send_link(row.id),
+                data_testid="user-link",
             ),
         ),
         rx.cond(
@@ -123,7 +153,7 @@ def _invite() -> rx.Component:
                         value=TeamState.link,
                         read_only=True,
                         class_name="input mono",
-                        aria_label=tr("Invitation link"),
+                        aria_label=tr("Link"),
                         data_testid="invite-link",
                     ),
                     button(

@@ -5,8 +5,10 @@ from reflex.style import set_color_mode
 
 from mailcrm import routes
 from mailcrm.components.buttons import button
+from mailcrm.components.density import density_choice
 from mailcrm.components.forms import NativeForm, choice, error_line, text_input
 from mailcrm.components.icons import icon
+from mailcrm.components.remote_images import remote_images
 from mailcrm.components.settings import option, settings_page, tick
 from mailcrm.components.states import bones
 from mailcrm.state.i18n import LANGUAGES, tr
@@ -77,6 +79,11 @@ def _fields() -> rx.Component:
             ),
         ),
         option(
+            tr("Density"),
+            tr("Compact shows one line for each conversation. This browser keeps it."),
+            density_choice("profile_density"),
+        ),
+        option(
             tr("Time zone"),
             tr("Times on screen are shown in it."),
             _saving(
@@ -92,6 +99,45 @@ def _fields() -> rx.Component:
                 ),
             ),
         ),
+        option(
+            tr("Undo send"),
+            tr("How long an email waits before it leaves."),
+            _saving(
+                "undo_seconds",
+                choice(
+                    "profile_undo",
+                    [("0", tr("Off")), *[(str(n), tr("{n} seconds", n=n)) for n in (5, 10, 20, 30)]],
+                    value=ProfileState.undo_seconds,
+                    on_change=ProfileState.change_undo,
+                    aria_label=tr("Undo send"),
+                    data_testid="profile-undo",
+                ),
+            ),
+        ),
+        option(
+            tr("Email links"),
+            tr("What opens when you click an address."),
+            _saving(
+                "mail_links",
+                rx.el.div(
+                    choice(
+                        "profile_links",
+                        [("mailcrm", tr("This app")), ("system", tr("The system’s email program"))],
+                        value=ProfileState.mail_links,
+                        on_change=ProfileState.change_links,
+                        aria_label=tr("Email links"),
+                        data_testid="profile-links",
+                    ),
+                    button(
+                        tr("Open links of other pages here"),
+                        custom_attrs={"data-register-mail": ""},
+                        data_testid="register-mail",
+                    ),
+                    class_name="col gap6",
+                ),
+            ),
+        ),
+        remote_images(),
         option(
             tr("This browser"),
             tr("Ends your session here. Other browsers stay signed in."),

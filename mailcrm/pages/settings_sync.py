@@ -2,16 +2,20 @@
 
 import reflex as rx
 
+from mailcrm.components.aliases import other_addresses
+from mailcrm.components.blocking import blocked_addresses
 from mailcrm.components.buttons import button, icon_button
 from mailcrm.components.connect_form import connect_form
+from mailcrm.components.connect_fresh import fresh_mailbox
 from mailcrm.components.dialogs import question
-from mailcrm.components.forms import error_line, field, text_input
 from mailcrm.components.icons import icon
-from mailcrm.components.settings import option, radio_row, settings_page, switch_row, tick
+from mailcrm.components.reconnect import sign_in_again
+from mailcrm.components.settings import option, radio_row, settings_page, sharing_choice, switch_row, sync_tabs, tick
 from mailcrm.components.states import bones
 from mailcrm.components.sync_folders import stored_mail, synced_folders
 from mailcrm.components.sync_health import dot, importing, sync_button, sync_health
 from mailcrm.state.connect import ConnectState
+from mailcrm.state.connect_fresh import FreshState
 from mailcrm.state.i18n import tr
 from mailcrm.state.settings import MailboxesState, MailboxRow
 from mailcrm.state.settings_health import HealthState
@@ -22,6 +26,7 @@ BOX = MailboxesState.chosen
 def settings_sync() -> rx.Component:
     """Return the page."""
     return settings_page(
+        sync_tabs("account"),
         rx.cond(
             MailboxesState.loaded,
             rx.fragment(
@@ -37,9 +42,15 @@ def settings_sync() -> rx.Component:
             open_when=MailboxesState.leaving > 0,
             on_open_change=MailboxesState.close_question,
             title=tr("Remove {address}?", address=MailboxesState.leaving_address),
-            text=tr(
-                "Its email, drafts and stored password are deleted from mailcrm, for you and for colleagues it was "
-                "shared with. The mailbox on the mail server is not touched. This can’t be undone."
+            text=rx.fragment(
+                tr(
+                    "Its email and stored password are deleted from mailcrm, for you and for colleagues it was shared "
+                    "with. The mailbox on the mail server is not touched. This can’t be undone."
+                ),
+                rx.cond(
+                    MailboxesState.leaving_mail != "",
+                    rx.el.span(" ", MailboxesState.leaving_mail, class_name="b", data_testid="mailbox-leaving"),
+                ),
             ),
             label=tr("Remove mailbox"),
             on_confirm=MailboxesState.remove,
@@ -55,9 +66,25 @@ def settings_sync() -> rx.Component:
 
 
 def _mailboxes() -> rx.Component:
+    return rx.cond(
+        (FreshState.mailbox_id > 0) & (FreshState.mailbox_id == BOX.id),
+        fresh_mailbox(
+            rx.fragment(synced_folders(), stored_mail()),
+            rx.fragment(
+                _sharing(),
+                _tracking(),
+                _linking(),
+            ),
+        ),
+        _sections(),
+    )
+
+
+def _sections() -> rx.Component:
     return rx.fragment(
+        rx.cond(ConnectState.wrong != "", _came_back()),
         rx.el.ul(rx.foreach(MailboxesState.rows, _row), class_name="mailbox-rows"),
-        rx.cond(BOX.signed_out | (HealthState.trouble_act == "password"), _sign_in_again()),
+        rx.cond(BOX.signed_out | (HealthState.trouble_act == "password"), sign_in_again()),
         importing(),
         synced_folders(),
         stored_mail(),
@@ -65,7 +92,39 @@ def _mailboxes() -> rx.Component:
         _tracking(),
         _sharing(),
         _linking(),
+        other_addresses(),
+        blocked_addresses(),
+        rx.cond(MailboxesState.no_letters, _no_letters()),
         sync_health(),
+    )
+
+
+def _came_back() -> rx.Component:
+    """Say what went wrong at the provider's page: the banner and the form below are the way on."""
+    return rx.el.div(
+        icon("triangle-alert"),
+        rx.el.p(ConnectState.wrong, class_name="grow"),
+        icon_button("x", tr("Close"), on_click=ConnectState.back),
+        class_name="note note-bad",
+        role="alert",
+        data_testid="came-back",
+    )
+
+
+def _no_letters() -> rx.Component:
+    """Say where news of a lost sign-in comes, while no letter could bring it."""
+    return rx.el.div(
+        icon("mail-warning"),
+        rx.el.p(
+            tr(
+                "If this mailbox needs you to sign in again, mailcrm says so on every page and in the bell. An email about it "
+                "needs another way out: a second mailbox of yours, or a server for mailcrm’s own email, which an "
+                "administrator sets with MAILCRM_SMTP_HOST."
+            ),
+            class_name="grow",
+        ),
+        class_name="note",
+        data_testid="no-letters",
     )
 
 
@@ -134,26 +193,6 @@ def _row(row: rx.Var[MailboxRow]) -> rx.Component:
     )
 
 
-def _sign_in_again() -> rx.Component:
-    return option(
-        tr("Sign in again"),
-        tr("The mail server no longer takes the stored password. Sync goes on when it has a new one."),
-        rx.el.form(
-            field(
-                tr("Password or app password"),
-                text_input("new_password", type="password", auto_complete="off", data_testid="mailbox-new-password"),
-                name="new_password",
-            ),
-            error_line(MailboxesState.wrong),
-            rx.el.div(button(tr("Sign in again"), look="ink", type="submit", data_testid="mailbox-reconnect")),
-            on_submit=MailboxesState.sign_in_again,
-            reset_on_submit=True,
-            class_name="col gap12",
-            id="reconnect",
-        ),
-    )
-
-
 def _write_back() -> rx.Component:
     return option(
         tr("Archive and delete"),
@@ -208,6 +247,23 @@ def _tracking() -> rx.Component:
             "track-clicks-default",
         ),
         _switch(
+            tr("Track links in plain text, too"),
+            tr("For mail programs that show no HTML. Their readers see this server’s address in place of the link’s."),
+            "track_text",
+            BOX.track_text,
+            "track-text-default",
+        ),
+        _switch(
+            tr("Know who opened"),
+            tr(
+                "Sends each recipient a copy of their own, up to 25 of them. Each copy counts against the number of "
+                "emails that your provider lets you send in a day."
+            ),
+            "track_copies",
+            BOX.track_copies,
+            "track-copies-default",
+        ),
+        _switch(
             tr("Notify me when someone opens or clicks"),
             tr("An email that you switch tracking on for by hand always tells you."),
             "track_notify",
@@ -243,33 +299,11 @@ def _switch(
 
 
 def _sharing() -> rx.Component:
-    return option(
-        tr("Sharing"),
-        tr("Applies to email that arrives from now on. Existing email keeps its setting."),
-        rx.el.div(
-            radio_row(
-                "sharing",
-                "shared",
-                tr("Shared"),
-                tr("People who can see the contact or deal can read its email."),
-                mark="users-round",
-                checked=BOX.shared,
-                on_pick=MailboxesState.share(BOX.id, "shared"),
-            ),
-            radio_row(
-                "sharing",
-                "private",
-                tr("Private"),
-                tr("Only you. Not even administrators can see it."),
-                mark="lock",
-                checked=~BOX.shared,
-                on_pick=MailboxesState.share(BOX.id, "private"),
-            ),
-            tick(MailboxesState.saved == "sharing"),
-            class_name="col gap12 radio-group",
-            role="radiogroup",
-            aria_label=tr("Sharing"),
-        ),
+    return sharing_choice(
+        "sharing",
+        shared=BOX.shared,
+        saved=MailboxesState.saved,
+        on_pick=lambda value: MailboxesState.share(BOX.id, value),
     )
 
 
@@ -279,9 +313,41 @@ def _linking() -> rx.Component:
         tr("Email always links to people by address."),
         _switch(
             tr("Link to open deals automatically"),
-            tr("Skipped when a person has more than one open deal."),
+            tr("An email links to its person’s open deal, also when the deal opens later."),
             "auto_link_deals",
             BOX.auto_link_deals,
             "auto-link-deals",
         ),
+        rx.cond(
+            BOX.auto_link_deals,
+            rx.el.div(
+                rx.el.p(tr("When a person has several open deals"), class_name="b"),
+                *[_policy(value, label, text, mark) for value, label, text, mark in _policies()],
+                tick(MailboxesState.saved == "linking"),
+                class_name="col gap12 radio-group",
+                role="radiogroup",
+                aria_label=tr("When a person has several open deals"),
+            ),
+        ),
+    )
+
+
+def _policies() -> tuple[tuple[str, rx.Var[str], rx.Var[str], str], ...]:
+    return (
+        ("ask", tr("Ask me"), tr("The conversation waits in the list until you pick one."), "circle-help"),
+        ("newest", tr("The newest"), tr("Links to the deal that was opened last."), "clock"),
+        ("all", tr("All of them"), tr("The email shows up in every one of these deals."), "layers"),
+        ("none", tr("None"), tr("Links only to the person. You can still link by hand."), "circle-slash"),
+    )
+
+
+def _policy(value: str, label: rx.Var[str], text: rx.Var[str], mark: str) -> rx.Component:
+    return radio_row(
+        "deal-policy",
+        value,
+        label,
+        text,
+        mark=mark,
+        checked=BOX.deal_policy == value,
+        on_pick=MailboxesState.choose_deals(BOX.id, value),
     )

@@ -23,6 +23,15 @@ def login() -> rx.Component:
                 class_name="t5",
                 style={"marginBlockStart": "14px"},
             ),
+            rx.cond(
+                WelcomeState.done == "reset",
+                rx.el.p(
+                    tr("Your new password is set. Log in with it."),
+                    role="status",
+                    style={"marginBlockStart": "12px"},
+                    data_testid="login-done",
+                ),
+            ),
             NativeForm.create(
                 field(
                     tr("Email"),
@@ -56,6 +65,14 @@ def login() -> rx.Component:
                 ink(tr("Log in"), type="submit", size="btn-lg btn-wide", data_testid="login-submit"),
                 action=routes.AUTH_LOGIN,
                 method="post",
+            ),
+            rx.el.p(
+                rx.cond(
+                    WelcomeState.mails,
+                    rx.el.a(tr("Forgot password?"), href=routes.FORGOT, class_name="link", data_testid="login-forgot"),
+                    rx.el.span(tr("Forgot your password? Ask whoever runs this server for a link."), class_name="hint"),
+                ),
+                style={"marginBlockStart": "16px"},
             ),
             class_name="gate-card",
         ),

@@ -4,8 +4,7 @@ A move answers with the card where it was dropped; the services' answer then set
 """
 
 import asyncio
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
@@ -15,37 +14,19 @@ from mailcrm.errors import MailcrmError, UserError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
-from mailcrm.services.crm import deals, people, pipelines
-from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.services.crm import deals, labels, people, pipelines
+from mailcrm.services.i18n import gettext
+from mailcrm.state import early
+from mailcrm.state.board_rows import Column, carry, columns, summary
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
+from mailcrm.state.earlier import EarlierState
 from mailcrm.state.money import CURRENCIES, minor_units
-from mailcrm.state.present import DealRow, PersonRow, deal, eyes_of, hue, person
+from mailcrm.state.present import PersonRow, eyes_of, person
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say
 
 UNDO_MS = 8000  # DESIGN §5
 MOST_MATCHES = 5
-
-
-@dataclass(frozen=True)
-class BoardCard:
-    """A deal's card and what only the board says about it."""
-
-    deal: DealRow
-    late: bool
-    owner_hue: int
-    label: str
-
-
-@dataclass(frozen=True)
-class Column:
-    """A stage of the board."""
-
-    id: int
-    name: str
-    count: int
-    total: str
-    cards: tuple[BoardCard, ...]
 
 
 @dataclass(frozen=True)
@@ -76,16 +57,46 @@ class BoardState(rx.State):
     wrong: str = ""
     losing_id: int = 0
     losing_title: str = ""
+    query: str = ""
+    owner: str = ""
+    owners: list[Choice] = []
+    label: str = ""
+    labels: list[Choice] = []
+    view: str = rx.LocalStorage("board", name="mailcrm_deals")
+    _opened_at: float = 0.0  # the form
 
     @rx.event
     async def open_page(self):
         """Show the board."""
-        self.creating, self.losing_id = False, 0
+        self.creating, self.losing_id = self.creating and early.is_early(self._opened_at), 0
         await self._fill(await actor_of(self))
 
     @rx.event
     async def refresh(self):
         """Read the board again."""
+        await self._fill(await actor_of(self))
+
+    @rx.event
+    async def choose_view(self, view: str):
+        """Show the board or the table; the browser keeps it."""
+        self.view = "table" if view == "table" else "board"
+
+    @rx.event
+    async def choose_owner(self, owner_id: str):
+        """Show the deals of one owner; "" is everyone's."""
+        self.owner = str(as_int(owner_id) or "")
+        await self._fill(await actor_of(self))
+
+    @rx.event
+    async def choose_label(self, label_id: str):
+        """Show the deals with a label; "" is all of them."""
+        self.label = str(as_int(label_id) or "")
+        await self._fill(await actor_of(self))
+
+    @rx.event(supersedes=True)
+    async def find(self, text: str):
+        """Show the deals with these words."""
+        self.query = as_text(text, 100).strip()
         await self._fill(await actor_of(self))
 
     @rx.event
@@ -102,7 +113,7 @@ class BoardState(rx.State):
         before = self._stage_of(deal_id)
         if before == stage_id:
             return
-        self._carry(deal_id, stage_id)
+        self.columns = carry(self.columns, deal_id, stage_id)
         yield
         try:
             await asyncio.to_thread(deals.move_to_stage, actor, deal_id, stage_id)
@@ -128,6 +139,28 @@ class BoardState(rx.State):
     async def drop_lost(self, dropped: str):
         """Ask why the deal that was dragged onto Lost was lost."""
         return BoardState.ask_lost(as_int(dropped)) if as_int(dropped) else None
+
+    @rx.event
+    async def drop_deleted(self, dropped: str):
+        """Delete the deal that was dragged onto Delete."""
+        return BoardState.delete(as_int(dropped)) if as_int(dropped) else None
+
+    @rx.event
+    async def delete(self, deal_id: int):
+        """Put a deal in the trash; offers Undo."""
+        actor, deal_id = await actor_of(self), as_int(deal_id)
+        title = self._title_of(deal_id)
+        await asyncio.to_thread(deals.delete, actor, deal_id)
+        await self._fill(actor)
+        action = {"label": gettext(actor.language, "Undo"), "on_click": BoardState.restore(deal_id)}
+        return say(gettext(actor.language, "{title} deleted", title=title), action=action, duration=UNDO_MS)
+
+    @rx.event
+    async def restore(self, deal_id: int):
+        """Bring a deal back from the trash."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(deals.restore, actor, as_int(deal_id))
+        await self._fill(actor)
 
     @rx.event
     async def win(self, deal_id: int):
@@ -209,7 +242,7 @@ class BoardState(rx.State):
             self.wrong = i18n.sentence(error, actor.language)
             return None
         self.creating = False
-        return rx.redirect(routes.deal(made))
+        return [rx.redirect(routes.deal(made)), EarlierState.offer("deal", made)]
 
     async def _start(self, stage_id: int) -> None:
         actor = await actor_of(self)
@@ -220,6 +253,7 @@ class BoardState(rx.State):
         self.currency = (await asyncio.to_thread(users.workspace)).currency
         self.currencies = [self.currency, *(code for code in CURRENCIES if code != self.currency)]
         self.creating, self.wrong, self.matches, self.person_id, self.person_name = True, "", [], 0, ""
+        self._opened_at = early.now()
 
     async def _choose_person(self, person_id: int) -> None:
         self.matches, self.person_id, self.person_name = [], 0, ""
@@ -234,32 +268,22 @@ class BoardState(rx.State):
         titles = (card.deal.title for column in self.columns for card in column.cards if card.deal.id == deal_id)
         return next(titles, "")
 
-    def _carry(self, deal_id: int, stage_id: int) -> None:
-        """Put the card where it was dropped, before the database says so."""
-        carried = [card for column in self.columns for card in column.cards if card.deal.id == deal_id]
-        if carried and any(column.id == stage_id for column in self.columns):
-            self.columns = [_with(column, carried[0], here=column.id == stage_id) for column in self.columns]
-
     async def _fill(self, actor: Actor) -> None:
         eyes = eyes_of(actor)
         found = await asyncio.to_thread(pipelines.list_pipelines, actor)
         self.pipelines = [Choice(str(each.id), each.name) for each in found]
         if self.pipeline_id not in {each.id for each in found}:
             self.pipeline_id = 0
-        view = await asyncio.to_thread(deals.board, actor, self.pipeline_id or None)
-        today = eyes.now.astimezone(eyes.zone).date()
+        known = await asyncio.to_thread(labels.list_labels, actor, "deal")
+        self.labels = [Choice(str(each.id), each.name) for each in known]
+        if self.label not in {each.value for each in self.labels}:
+            self.label = ""
+        owner_id, label_id = as_int(self.owner) or None, as_int(self.label) or None
+        view = await asyncio.to_thread(deals.board, actor, self.pipeline_id or None, self.query, owner_id, label_id)
+        colleagues = await asyncio.to_thread(users.all_users, actor)
+        self.owners = [Choice(str(each.id), each.name) for each in colleagues if not each.disabled]
         self.pipeline_id = view.pipeline_id
-        self.columns = [
-            Column(
-                id=each.id,
-                name=each.name,
-                count=each.count,
-                total=_total(each, actor.language),
-                cards=tuple(_card(card, eyes, today) for card in each.cards),
-            )
-            for each in view.columns
-        ]
-        self.summary = _summary(view, actor.language)
+        self.columns, self.summary = columns(view, eyes), summary(view, actor.language)
         self.loading = False
 
 
@@ -282,35 +306,3 @@ def _create(actor: Actor, fields: dict[str, str], currency: str, person_id: int 
         person_id=person_id,
     )
     return deal_made.card.id if hasattr(deal_made, "card") else deal_made.id  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _card(view: Any, eyes: Any, today: date) -> BoardCard:
-    shown = deal(view, eyes)
-    parts = (shown.title, shown.organization, shown.value, shown.stage, shown.person)
-    return BoardCard(
-        deal=shown,
-        late=view.expected_close is not None and view.expected_close < today,
-        owner_hue=hue(view.owner or ""),
-        label=", ".join(part for part in parts if part),
-    )
-
-
-def _with(column: Column, card: BoardCard, *, here: bool) -> Column:
-    others = tuple(each for each in column.cards if each.deal.id != card.deal.id)
-    cards = (card, *others) if here else others
-    return replace(column, cards=cards, count=column.count + len(cards) - len(column.cards))
-
-
-def _total(column: Any, language: str) -> str:
-    if not column.count:
-        return ""
-    money = i18n.format_money(column.total_minor, column.currency, language)
-    return gettext(language, "{money} +", money=money) if column.mixed else money
-
-
-def _summary(view: Any, language: str) -> str:
-    said = [ngettext(language, "{n} open deal", "{n} open deals", sum(column.count for column in view.columns))]
-    full = [column for column in view.columns if column.count]
-    if full and len({column.currency for column in full}) == 1 and not any(column.mixed for column in full):
-        said.append(i18n.format_money(sum(column.total_minor for column in full), full[0].currency, language))
-    return " · ".join(said)

@@ -9,13 +9,15 @@ from typing import Any
 
 import reflex as rx
 
-from mailcrm import routes
 from mailcrm.errors import MailcrmError, NotFound
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
+from mailcrm.services.crm.linking import suggest
 from mailcrm.services.i18n import gettext
-from mailcrm.services.mail import threads
+from mailcrm.services.mail import list_filters, reminders, threads
 from mailcrm.services.mail.outbox import queue
+from mailcrm.services.mail.search import operators
+from mailcrm.services.mail.thread_pick import Filter
 from mailcrm.services.paging import MOST
 from mailcrm.state.coerce import as_int, as_text
 from mailcrm.state.outgoing import Outgoing, outgoing
@@ -27,16 +29,6 @@ from mailcrm.state.toasts import say
 
 PAGE = 50
 PAGES = 8  # kept in a tab; more makes every change of the list slow (reflex.md §4). Older pages push newer ones out
-FILTERS: dict[str, dict[str, Any]] = {
-    "all": {},
-    "unread": {"unread": True},
-    "opened": {"opened": True},
-    "clicked": {"clicked": True},
-    "deal": {"open_deal": True},
-    "tracked": {"tracked": True},
-    "waiting": {"not_opened": True},
-    "files": {"has_attachment": True},
-}
 FOLDERS = ("inbox", "drafts", "outbox", "sent", "archive")
 
 
@@ -44,7 +36,8 @@ class InboxState(rx.State):
     """The list of conversations."""
 
     folder: str = "inbox"
-    shown: str = "all"
+    filters: list[str] = []  # words of services/mail/list_filters.py
+    view: int = 0  # the saved view that is open
     query: str = ""
     rows: list[Row] = []
     outgoing: list[Outgoing] = []
@@ -57,14 +50,20 @@ class InboxState(rx.State):
     loading: bool = True
     failed: str = ""
 
+    @rx.var
+    def marks(self) -> list[str]:
+        """What is marked in the rows: the words that were searched for."""
+        return list(operators.marks(self.query))
+
     @rx.event
     async def open_page(self):
         """Show the folder of the address, and the conversation when the address names one."""
         path = self.router.url.path.strip("/").split("/")
         self.folder = path[0] if path[0] in FOLDERS else "inbox"
         self.query = as_text(self.router.url.query_parameters.get("q", ""), 200)
-        if self.router.url.query_parameters.get("filter", "") in FILTERS:
-            self.shown = self.router.url.query_parameters["filter"]
+        asked = self.router.url.query_parameters
+        self.filters = list(list_filters.read(as_text(asked.get("filter", ""))))
+        self.view = as_int(asked.get("view", ""))
         self.loading, self.failed, self.starts = True, "", [""]
         thread_id = as_int(getattr(self, "thread_arg", "")) if path[0] == "thread" else 0
         if path[0] != "thread":
@@ -91,33 +90,20 @@ class InboxState(rx.State):
                 await self._close()
 
     @rx.event
-    async def choose(self, shown: str):
-        """Filter the list."""
-        self.shown = shown if isinstance(shown, str) and shown in FILTERS else "all"
-        self.loading, self.starts = True, [""]
-        yield
-        await self._fill(await actor_of(self))
-
-    @rx.event
-    async def clear(self):
-        """Show everything again."""
-        self.shown, searched, self.query = "all", bool(self.query), ""
-        self.starts = [""]
-        await self._fill(await actor_of(self))
-        return rx.redirect(routes.INBOX) if searched else None
-
-    @rx.event
     async def more(self):
         """Add the next page below the rows; beyond PAGES the newest page leaves, and `newest` brings it back."""
         if not self.cursor:
             return
         actor = await actor_of(self)
         eyes = eyes_of(actor)
-        page = await asyncio.to_thread(threads.list_threads, actor, **self._criteria(), cursor=self.cursor, limit=PAGE)
+        page = await asyncio.to_thread(threads.list_page, actor, self._wanted(), cursor=self.cursor, limit=PAGE)
+        chips = await asyncio.to_thread(_suggestions, actor, page.rows)
         after = next((row.day for row in reversed(self.rows) if row.day), "")
         known = {row.id for row in self.rows}
         self.rows = self.rows + [
-            row for row in rows(page.rows, eyes, after, sent=self.folder == "sent") if row.id not in known
+            row
+            for row in rows(page.rows, eyes, after, sent=self.folder == "sent", suggestions=chips)
+            if row.id not in known
         ]
         self.unread_ids = self.unread_ids + [row.id for row in page.rows if row.unread]
         self.starts, self.cursor = [*self.starts, self.cursor], page.next_cursor or ""
@@ -136,6 +122,16 @@ class InboxState(rx.State):
         actor = await actor_of(self)
         async for event in self._open(actor, as_int(thread_id)):  # pyright: ignore[reportGeneralTypeIssues]
             yield event
+
+    @rx.event
+    async def take_suggestion(self, thread_id: int):
+        """Open the conversation with what its row suggests beside it: the deals to choose from, or the new contact."""
+        actor, thread_id = await actor_of(self), as_int(thread_id)
+        suggests = next((row.suggests for row in self.rows if row.id == thread_id), "")
+        async for event in self._open(actor, thread_id):  # pyright: ignore[reportGeneralTypeIssues]
+            yield event
+        panel = await self.get_state(PanelState)
+        panel.shown, panel.adding = True, suggests == "person" and panel.unknown_address != ""
 
     @rx.event
     async def back(self):
@@ -179,16 +175,23 @@ class InboxState(rx.State):
         return await self._take(threads.archive, self.folder != "archive")
 
     @rx.event
+    async def archive_row(self, thread_id: int):
+        """Archive a conversation of the list, or take it out of the archive; offers Undo."""
+        return await self._take(threads.archive, self.folder != "archive", thread_id=as_int(thread_id))
+
+    @rx.event
     async def delete(self):
         """Delete the open conversation; offers Undo."""
         return await self._take(threads.delete)
 
     @rx.event
     async def put_back(self, thread_id: int, verb: str):
-        """Undo archiving or deleting."""
+        """Undo archiving, deleting or snoozing."""
         actor = await actor_of(self)
         if verb == "delete":
             await asyncio.to_thread(threads.restore, actor, as_int(thread_id))
+        elif verb == "snooze":
+            await asyncio.to_thread(reminders.cancel, actor, as_int(thread_id), "snooze")
         else:
             await asyncio.to_thread(threads.archive, actor, as_int(thread_id), verb == "unarchive")
         await self._fill(actor)
@@ -201,15 +204,22 @@ class InboxState(rx.State):
         await self._fill(actor)
 
     @rx.event
+    async def send_now(self, outbox_id: int):
+        """Let an email that waits leave at once."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(queue.reschedule, actor, as_int(outbox_id))
+        await self._fill(actor)
+
+    @rx.event
     async def retry_send(self, outbox_id: int):
         """Try a failed email again."""
         actor = await actor_of(self)
         await asyncio.to_thread(queue.retry, actor, as_int(outbox_id))
         await self._fill(actor)
 
-    def _criteria(self) -> dict[str, Any]:
+    def _wanted(self) -> Filter:
         folder = self.folder if self.folder in ("inbox", "sent", "archive") else "inbox"
-        return {"folder": "all" if self.query else folder, "query": self.query, **FILTERS[self.shown]}
+        return list_filters.filter_of(self.filters, folder=folder, query=self.query)
 
     async def _fill(self, actor: Actor) -> None:
         eyes = eyes_of(actor)
@@ -222,14 +232,15 @@ class InboxState(rx.State):
                 self.rows, self.cursor = [], ""
             else:
                 found, cursor, total = await asyncio.to_thread(self._read, actor, max(PAGE, len(self.rows)))
-                made = rows(found, eyes, sent=self.folder == "sent")
+                chips = await asyncio.to_thread(_suggestions, actor, found)
+                made = rows(found, eyes, sent=self.folder == "sent", suggestions=chips)
                 unread = [row.id for row in found if row.unread]
                 if made != self.rows:
                     self.rows = made
                 if unread != self.unread_ids:
                     self.unread_ids = unread
                 self.outgoing, self.cursor = [], cursor
-                self.total_unread = i18n.number(actor.language, total) if total else ""
+                self.total_unread = i18n.bounded(actor.language, total)
         except MailcrmError as error:
             self.failed = i18n.sentence(error, actor.language)
         self.loading = False
@@ -237,11 +248,9 @@ class InboxState(rx.State):
 
     def _read(self, actor: Actor, count: int) -> tuple[list[Any], str, int]:
         """Read `count` rows from where the kept pages begin; a page of the service has a limit of its own."""
-        cursor, found, total = self.starts[0], [], 0
+        cursor, found, total, wanted = self.starts[0], [], 0, self._wanted()
         while True:
-            page = threads.list_threads(
-                actor, **self._criteria(), cursor=cursor or None, limit=min(count - len(found), MOST)
-            )
+            page = threads.list_page(actor, wanted, cursor=cursor or None, limit=min(count - len(found), MOST))
             found += page.rows
             cursor, total = page.next_cursor or "", page.total_unread
             if not cursor or len(found) >= count:
@@ -263,8 +272,8 @@ class InboxState(rx.State):
         (await self.get_state(ThreadState))._clear()
         (await self.get_state(PanelState))._clear()
 
-    async def _take(self, verb: Any, *args: Any) -> Any:
-        actor, taken = await actor_of(self), self.selected
+    async def _take(self, verb: Any, *args: Any, said: tuple[str, str] | None = None, thread_id: int = 0) -> Any:
+        actor, taken = await actor_of(self), thread_id or self.selected
         if not taken:
             return None
         ids = [row.id for row in self.rows]
@@ -273,14 +282,18 @@ class InboxState(rx.State):
         await self._fill(actor)
         left = [row.id for row in self.rows]
         follow = left[min(at, len(left) - 1)] if left and at >= 0 else 0
-        if verb is threads.delete:
-            said, undo = gettext(actor.language, "Conversation deleted"), "delete"
+        if said is not None:
+            words, undo = said
+        elif verb is threads.delete:
+            words, undo = gettext(actor.language, "Conversation deleted"), "delete"
         elif args and args[0]:
-            said, undo = gettext(actor.language, "Conversation archived"), "archive"
+            words, undo = gettext(actor.language, "Conversation archived"), "archive"
         else:
-            said, undo = gettext(actor.language, "Conversation moved to the inbox"), "unarchive"
+            words, undo = gettext(actor.language, "Conversation moved to the inbox"), "unarchive"
         action = {"label": gettext(actor.language, "Undo"), "on_click": InboxState.put_back(taken, undo)}
-        toast = say(said, action=action, duration=8000)
+        toast = say(words, action=action, duration=8000)
+        if taken != self.selected:
+            return toast
         if follow:
             return [toast, InboxState.select(follow)]
         await self._close()
@@ -289,3 +302,8 @@ class InboxState(rx.State):
     def _place(self) -> None:
         ids = [row.id for row in self.rows]
         self.position = f"{ids.index(self.selected) + 1} / {len(ids)}" if self.selected in ids else ""
+
+
+def _suggestions(actor: Actor, found: Any) -> dict[int, suggest.Suggestion]:
+    """What the rows without a deal may be linked to."""
+    return suggest.for_threads(actor, [row.id for row in found if row.own and not row.deal_title])

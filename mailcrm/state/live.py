@@ -5,6 +5,7 @@ event. With several web processes each wakes its own tabs. Does not run sync: th
 """
 
 import asyncio
+import gc
 import logging
 import time
 from typing import Any
@@ -19,6 +20,7 @@ FORGET_S = 120.0
 LOOK_S = 0.05  # whether SQLite's file changed: a few microseconds
 POLL_S = 0.25  # where the database can't tell that: one indexed read of 0.1 ms
 SURE_S = 2.0
+TIMELINES = ("deal", "person", "organization", "lead", "leads")  # pages that show state/timeline.py
 log = logging.getLogger("mailcrm.live")
 
 
@@ -28,33 +30,68 @@ class LiveState(rx.State):
     @rx.event
     async def pushed(self, topics: str):
         """Refresh what the tab shows of these topics."""
+        from mailcrm.state.account import AccountState
         from mailcrm.state.bell import BellState
         from mailcrm.state.board import BoardState
         from mailcrm.state.deal import DealState
+        from mailcrm.state.deal_table import TableState
+        from mailcrm.state.importing import ImportState
         from mailcrm.state.inbox import InboxState
+        from mailcrm.state.leads import LeadsState
+        from mailcrm.state.marks import MarkState
         from mailcrm.state.nav import NavState
+        from mailcrm.state.organization import OrganizationState
+        from mailcrm.state.organizations import OrganizationsState
         from mailcrm.state.people import PeopleState
         from mailcrm.state.person import PersonState
+        from mailcrm.state.record import RecordState
         from mailcrm.state.settings import MailboxesState
+        from mailcrm.state.smart_bcc import SmartBccState
+        from mailcrm.state.templates import TemplatesState
+        from mailcrm.state.timeline import TimelineState
+        from mailcrm.state.tracking_report import TrackingReportState
+        from mailcrm.state.views import ViewsState
 
         wanted = set(topics.split(",")) if isinstance(topics, str) else set()
-        path = self.router.url.path
+        path = self.router.url.path.rstrip("/") or "/"  # a page that was loaded whole ends with a slash
         events: list[Any] = []
         if wanted & {"mail", "sync", "outbox", "crm"}:
             events.append(NavState.refresh)
         if wanted & {"notifications", "tracking"}:
             events.append(BellState.refresh)
+        if "views" in wanted:
+            events.append(ViewsState.load)
+        if "tracking" in wanted:
+            events.append(MarkState.refresh)
+            if path == "/reports/tracking":
+                events.append(TrackingReportState.refresh)
         if wanted & {"mail", "outbox", "tracking", "crm"}:
+            if path.split("/")[1] in TIMELINES:
+                events += [TimelineState.refresh, RecordState.refresh]
             if path.startswith("/deal/"):
                 events.append(DealState.refresh)
             elif path.startswith("/person/"):
                 events.append(PersonState.refresh)
             elif path == "/deals":
-                events.append(BoardState.refresh)
+                events += [BoardState.refresh, TableState.refresh]
+            elif path == "/leads" or path.startswith("/lead/"):
+                events.append(LeadsState.refresh)
             elif path == "/people":
                 events.append(PeopleState.refresh)
+            elif path == "/organizations":
+                events.append(OrganizationsState.refresh)
+            elif path.startswith("/organization/"):
+                events.append(OrganizationState.refresh)
             elif path == "/" or path.split("/")[1] in ("inbox", "drafts", "outbox", "sent", "archive", "thread"):
                 events.append(InboxState.refresh)
+        if "session" in wanted and path == "/settings/account":
+            events.append(AccountState.refresh)
+        if "import" in wanted and path.startswith("/settings/import"):
+            events.append(ImportState.refresh)
+        if "smart_bcc" in wanted and path == "/settings/smart-bcc":
+            events.append(SmartBccState.refresh)
+        if "writing" in wanted and path == "/templates":
+            events.append(TemplatesState.refresh)
         if "sync" in wanted and path.startswith("/settings/email-sync"):
             events.append(MailboxesState.refresh)
         return events
@@ -62,6 +99,9 @@ class LiveState(rx.State):
 
 async def notifier(app: rx.App) -> None:
     """Poll the hints until the server stops; a failure is logged and tried again."""
+    # What was imported stays for good. Looked through again and again it stopped everybody for a tenth of a second.
+    gc.collect()
+    gc.freeze()
     last = await asyncio.to_thread(live.newest_id)
     changes = live.changes()
     read = tidied = time.monotonic()

@@ -32,3 +32,10 @@ def minor_units(text: str, currency: str) -> int:
     if not (whole + decimals).isdecimal() or len(plain) > MOST_DIGITS:  # no sign, no exponent, no NaN
         raise UserError("input.invalid", value=text[:40], field=N_("Value"))
     return int((Decimal(plain) * 10 ** i18n.minor_digits(currency)).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def plain_amount(minor: int, currency: str) -> str:
+    """Return minor units as `minor_units` reads them again."""
+    digits = i18n.minor_digits(currency)
+    whole, rest = divmod(minor, 10**digits)
+    return f"{whole}.{rest:0{digits}d}" if rest else str(whole)

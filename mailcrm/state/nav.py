@@ -12,6 +12,7 @@ from mailcrm.services.i18n import gettext
 from mailcrm.services.mail import health, threads
 from mailcrm.state.i18n import I18nState
 from mailcrm.state.present import Eyes, eyes_of, initials
+from mailcrm.state.reconnect import ReconnectState
 from mailcrm.state.session import actor_of
 
 
@@ -24,6 +25,7 @@ class Me:
     initials: str = ""
     admin: bool = False
     theme: str = ""  # empty until the user is known, so that nothing flashes
+    mail_links: str = "mailcrm"  # what addresses open (M18)
 
 
 class NavState(rx.State):
@@ -48,7 +50,7 @@ class NavState(rx.State):
         switched = words._use(actor.language)
         user = await asyncio.to_thread(users.me, actor)
         space = await asyncio.to_thread(users.workspace)
-        self.me = Me(user.name, user.email, initials(user.name), user.role == "admin", user.theme)
+        self.me = Me(user.name, user.email, initials(user.name), user.role == "admin", user.theme, user.mail_links)
         self.workspace, self.demo = space.name, space.demo
         await self._count(actor)
         if switched:
@@ -63,10 +65,11 @@ class NavState(rx.State):
     async def _count(self, actor: Actor) -> None:
         counts = await asyncio.to_thread(threads.counts, actor)
         status = await asyncio.to_thread(health.sync_status, actor)
-        self.inbox, self.drafts = _some(actor, counts.inbox_unread), _some(actor, counts.drafts)
+        self.inbox, self.drafts = i18n.bounded(actor.language, counts.inbox_unread), _some(actor, counts.drafts)
         self.outbox, self.leads = _some(actor, counts.outbox), _some(actor, counts.leads)
         self.sync_kind, self.sync_text = status.kind, sync_text(status, eyes_of(actor))
         self.sync_why = status.sentence
+        await (await self.get_state(ReconnectState))._fill(actor)
 
 
 #: Constant scripts only: nothing that anybody wrote goes into one.

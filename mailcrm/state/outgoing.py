@@ -19,6 +19,9 @@ class Outgoing:
     said: str
     failed: bool
     can_cancel: bool
+    unknown: bool
+    tried: bool
+    can_edit: bool
     when: str
     initials: str
     hue: int
@@ -41,6 +44,9 @@ def outgoing(view: Any, eyes: Eyes) -> Outgoing:
         said = gettext(eyes.language, "Goes out {time}", time=at)
     else:
         said = gettext(eyes.language, "Waiting")
+    if view.state == "queued" and view.error_code and view.next_try_at is not None:
+        at = i18n.long_day(eyes.language, view.next_try_at, eyes.now, eyes.zone)
+        said = f"{said} {gettext(eyes.language, 'Next try {time}.', time=at)}"
     return Outgoing(
         id=view.id,
         recipients=to,
@@ -49,6 +55,9 @@ def outgoing(view: Any, eyes: Eyes) -> Outgoing:
         said=said,
         failed=failed,
         can_cancel=view.state == "queued",
+        unknown=view.state == "unknown",
+        tried=view.state in ("sending", "failed", "unknown") or (view.state == "queued" and bool(view.error_code)),
+        can_edit=view.state in ("queued", "failed"),
         when=i18n.short_day(eyes.language, view.updated_at, eyes.now, eyes.zone) if view.updated_at else "",
         initials=initials(to),
         hue=hue(to),

@@ -5,14 +5,16 @@ from typing import Any
 
 import reflex as rx
 
-from mailcrm.errors import MailcrmError
+from mailcrm.errors import MailcrmError, UserError
+from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import people
+from mailcrm.services.crm.draft_person import draft_person
 from mailcrm.services.crm.linking import link as linking
 from mailcrm.services.crm.linking import panel as panels
 from mailcrm.services.i18n import gettext
-from mailcrm.services.mail import threads
 from mailcrm.state.coerce import as_form, as_int, as_text
+from mailcrm.state.earlier import EarlierState
 from mailcrm.state.present import DealRow, Item, PersonRow, Step, deal, eyes_of, item, person, steps
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say
@@ -34,6 +36,10 @@ class PanelState(rx.State):
     unknown_address: str = ""
     prefill_name: str = ""
     prefill_organization: str = ""
+    prefill_phone: str = ""
+    prefill_job: str = ""
+    alike: list[PersonRow] = []
+    wrong: str = ""
     deals: list[DealRow] = []
     link_ids: dict[str, int] = {}
     steps: list[Step] = []
@@ -44,6 +50,10 @@ class PanelState(rx.State):
     found: list[DealRow] = []
     adding: bool = False
     picking: bool = False
+    dismissed: list[str] = []
+    has_links: bool = False
+    known_organization: str = ""
+    _linked: linking.Linked | None = None
 
     @rx.event
     async def toggle(self):
@@ -52,8 +62,26 @@ class PanelState(rx.State):
 
     @rx.event
     async def set_adding(self, on: bool):
-        """Open or close the form for a new contact."""
-        self.adding = on is True
+        """Open or close the form for a new contact; it starts from the header, the signature and the domain."""
+        self.adding, self.wrong = False, ""
+        if on is not True:
+            return
+        actor = await actor_of(self)
+        draft = await asyncio.to_thread(draft_person, actor, self.thread_id, self.unknown_address)
+        self.prefill_name, self.prefill_organization = draft.name, draft.organization
+        self.prefill_phone, self.prefill_job = draft.phone, draft.job_title
+        self.alike = [person(each) for each in draft.alike]
+        self.adding = True
+
+    @rx.event
+    async def add_to(self, person_id: int):
+        """Give the sender's address to a person who is there already."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(people.add_address, actor, as_int(person_id), self.unknown_address)
+        await asyncio.to_thread(linking.link_thread, actor, self.thread_id, person_id=as_int(person_id))
+        self.adding = False
+        await self._show(actor, self.thread_id)
+        return say(gettext(actor.language, "Address added"))
 
     @rx.event
     async def set_picking(self, on: bool):
@@ -71,9 +99,25 @@ class PanelState(rx.State):
     async def link(self, deal_id: int):
         """Link the conversation to a deal."""
         actor = await actor_of(self)
-        await asyncio.to_thread(linking.link_thread, actor, self.thread_id, deal_id=as_int(deal_id))
+        self._linked = await asyncio.to_thread(linking.link_thread, actor, self.thread_id, deal_id=as_int(deal_id))
         self.picking = False
         await self._show(actor, self.thread_id)
+        action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.undo_link}
+        return say(gettext(actor.language, "Deal linked"), action=action, duration=8000)
+
+    @rx.event
+    async def undo_link(self):
+        """Undo the last linking."""
+        actor, done = await actor_of(self), self._linked
+        self._linked = None
+        if done is not None:
+            await asyncio.to_thread(linking.undo_link, actor, done)
+            await self._show(actor, self.thread_id)
+
+    @rx.event
+    async def dismiss(self):
+        """Leave the sender unknown, for now."""
+        self.dismissed = [*self.dismissed, self.unknown_address][-50:]
 
     @rx.event
     async def unlink(self, deal_id: int):
@@ -96,33 +140,23 @@ class PanelState(rx.State):
     async def add_contact(self, form: dict):
         """Make a contact from the form and link the conversation to it."""
         actor, fields = await actor_of(self), as_form(form)
-        made = await asyncio.to_thread(
-            people.create_person,
-            actor,
-            name=fields.get("name", ""),
-            addresses=(fields.get("address", ""),) if fields.get("address") else (),
-            organization=fields.get("organization", ""),
-            job_title=fields.get("job_title", ""),
-        )
+        try:
+            made = await asyncio.to_thread(
+                people.create_person,
+                actor,
+                name=fields.get("name", ""),
+                addresses=(fields.get("address", ""),) if fields.get("address") else (),
+                phones=(fields.get("phone", ""),),
+                organization=fields.get("organization", ""),
+                job_title=fields.get("job_title", ""),
+            )
+        except UserError as error:
+            self.wrong = i18n.sentence(error, actor.language)
+            return None
         await asyncio.to_thread(linking.link_thread, actor, self.thread_id, person_id=_id_of(made))
         self.adding = False
         await self._show(actor, self.thread_id)
-        return say(gettext(actor.language, "Contact added"))
-
-    @rx.event
-    async def set_visibility(self):
-        """Share the conversation with the team, or make it private again (M26)."""
-        actor = await actor_of(self)
-        to = "shared" if self.visibility == "private" else "private"
-        await asyncio.to_thread(threads.set_visibility, actor, self.thread_id, to)
-        await self._show(actor, self.thread_id)
-        shared, private = (
-            gettext(actor.language, "Shared with the team"),
-            gettext(actor.language, "Only you can see this now"),
-        )
-        said = shared if to == "shared" else private
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.set_visibility}
-        return say(said, action=action, duration=8000)
+        return [say(gettext(actor.language, "Contact added")), EarlierState.offer("person", _id_of(made))]
 
     async def _find(self, actor: Actor, text: str) -> None:
         eyes = eyes_of(actor)
@@ -141,8 +175,10 @@ class PanelState(rx.State):
         self.person = person(view.person) if view.person is not None else NOBODY
         self.unknown = (view.unknown.name or view.unknown.address) if view.unknown is not None else ""
         self.unknown_address = view.unknown.address if view.unknown is not None else ""
+        self.known_organization = view.known_organization
         self.prefill_name, self.prefill_organization = view.prefill_name or "", view.prefill_organization or ""
         self.deals = [deal(view.deal, eyes)] if view.deal is not None else []
+        self.has_links = bool(view.links)
         self.link_ids = {str(each.target_id): each.id for each in view.links if each.kind == "deal"}
         self.steps = steps(view.deal_steps or (), eyes)
         self.candidates = [deal(each, eyes) for each in view.candidates]

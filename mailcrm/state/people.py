@@ -1,6 +1,7 @@
-"""The list of people, and the form for a new one."""
+"""The list of people: what it is narrowed and sorted by, changes of many at once, and the form for a new one."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
@@ -9,33 +10,76 @@ from mailcrm import routes
 from mailcrm.errors import MailcrmError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.crm import people
-from mailcrm.state.coerce import as_flag, as_form, as_text
-from mailcrm.state.present import PersonRow, person
+from mailcrm.services.auth import users
+from mailcrm.services.crm import labels, organizations, people
+from mailcrm.services.crm.people_list import CONSENTS, SORTS, Narrowed, page_of_people
+from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.state import early
+from mailcrm.state.board import Choice
+from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
+from mailcrm.state.earlier import EarlierState
+from mailcrm.state.picks import Picks
+from mailcrm.state.present import Eyes, PersonRow, eyes_of, person
 from mailcrm.state.session import actor_of
+from mailcrm.state.toasts import say, warn
 
 FIRST = 50
 MOST_AT_ONCE = 200  # what the service gives in one page
 MOST_ROWS = 1000  # resident in a tab; searching finds the rest
+MOST_UNDONE = 20  # changes of many that a tab can still take back
+LONGEST_DAYS = 3660  # that the service looks back
+UNDO_MS = 8000  # DESIGN §5
+FILTERS = ("owner", "label", "organization", "consent", "quiet")
 
 
-class PeopleState(rx.State):
+@dataclass(frozen=True)
+class ContactRow:
+    """A person in the list."""
+
+    id: int
+    person: PersonRow
+    phones: str
+    labels: tuple[tuple[str, str], ...]
+    owner: str
+    last: str
+    deals: int
+
+
+class PeopleState(Picks, rx.State):
     """The people of the workspace."""
 
-    rows: list[PersonRow] = []
+    rows: list[ContactRow] = []
     cursor: str = ""
     query: str = ""
+    order: str = "name"
+    filters: dict[str, str] = {}
+    organization_name: str = ""
+    owners: list[Choice] = []
+    labels: list[Choice] = []
+    organizations: list[str] = []
     loading: bool = True
     failed: bool = False
     creating: bool = False
+    _opened_at: float = 0.0  # the form
     wrong: str = ""
+    _done: dict[int, tuple[str, Any]] = {}
+    _count: int = 0
+
+    @rx.var
+    def narrowed(self) -> bool:
+        """Whether the list is narrowed by anything but its search."""
+        return bool(self.filters)
 
     @rx.event
     async def open_page(self):
         """Show the list."""
-        self.query, self.creating, self.loading = "", False, True
+        self.query, self.loading, self.picked, self.filters = "", True, [], {}
+        self.creating = self.creating and early.is_early(self._opened_at)
+        self.organization_name, self.organizations = "", []
         yield
-        await self._fill(await actor_of(self))
+        actor = await actor_of(self)
+        await self._choices(actor)
+        await self._fill(actor)
 
     @rx.event
     async def refresh(self):
@@ -50,19 +94,111 @@ class PeopleState(rx.State):
         await self._fill(await actor_of(self))
 
     @rx.event
+    async def sort(self, order: str):
+        """Put the people in another order."""
+        self.order = order if isinstance(order, str) and order in SORTS else "name"
+        await self._fill(await actor_of(self))
+
+    @rx.event
+    async def set_filter(self, name: str, value: str):
+        """Narrow the list by one thing; "" takes that off."""
+        if isinstance(name, str) and name in FILTERS:
+            self._set(name, as_text(value, 40).strip())
+            await self._fill(await actor_of(self))
+
+    @rx.event(supersedes=True)
+    async def of_organization(self, text: str):
+        """Offer the organizations that are called so; narrow the list to the one with exactly this name."""
+        actor, name = await actor_of(self), as_text(text, 200).strip()
+        self.organization_name = name
+        found = await asyncio.to_thread(organizations.list_organizations, actor, name, 10) if name else ()
+        self.organizations = [each.name for each in found]
+        chosen = next((each.id for each in found if each.name.casefold() == name.casefold()), 0)
+        before = self.filters.get("organization", "")
+        if (str(chosen) if chosen else "") != before:
+            self._set("organization", str(chosen) if chosen else "")
+            await self._fill(actor)
+
+    @rx.event
+    async def clear(self):
+        """Take all filters off."""
+        self.filters, self.organization_name, self.organizations = {}, "", []
+        await self._fill(await actor_of(self))
+
+    @rx.event
     async def more(self):
         """Add the next page."""
         actor = await actor_of(self)
         if not self.cursor or len(self.rows) >= MOST_ROWS:
             return
-        page = await asyncio.to_thread(lambda: people.list_people(actor, query=self.query, cursor=self.cursor))
-        self.rows = self.rows + [person(each) for each in page.rows]
+        page = await asyncio.to_thread(
+            lambda: page_of_people(actor, self.query, _narrowed(self.filters), sort=self.order, cursor=self.cursor)
+        )
+        eyes = eyes_of(actor)
+        self.rows = self.rows + [_row(each, eyes) for each in page.rows]
         self.cursor = page.next_cursor or ""
+
+    @rx.event
+    async def give(self, owner_id: str):
+        """Give those chosen to a colleague, "0" to nobody; offers Undo."""
+        actor, chosen, text = await actor_of(self), list(self.picked), as_text(owner_id, 20)
+        if not chosen or not text:
+            return None
+        owner = as_int(text) or None
+        try:
+            before = await asyncio.to_thread(people.hand_over, actor, dict.fromkeys(chosen, owner))
+        except MailcrmError as error:
+            return warn(i18n.sentence(error, actor.language))
+        said = ngettext(actor.language, "{n} person has a new owner", "{n} people have a new owner", len(chosen))
+        return await self._changed(actor, said, ("owners", before))
+
+    @rx.event
+    async def put_label(self, label_id: str):
+        """Put a label on those chosen; offers Undo."""
+        actor, chosen, label = await actor_of(self), list(self.picked), as_int(label_id)
+        if not chosen or not label:
+            return None
+        try:
+            changed = await asyncio.to_thread(labels.put_many, actor, "person", chosen, label, True)
+        except MailcrmError as error:
+            return warn(i18n.sentence(error, actor.language))
+        said = ngettext(actor.language, "{n} person changed", "{n} people changed", len(chosen))
+        return await self._changed(actor, said, ("label", (label, changed)))
+
+    @rx.event
+    async def delete(self):
+        """Move those chosen to the trash; offers Undo."""
+        actor, chosen = await actor_of(self), list(self.picked)
+        if not chosen:
+            return None
+        try:
+            await asyncio.to_thread(people.delete_many, actor, chosen)
+        except MailcrmError as error:
+            return warn(i18n.sentence(error, actor.language))
+        said = ngettext(actor.language, "{n} person deleted", "{n} people deleted", len(chosen))
+        return await self._changed(actor, said, ("deleted", chosen))
+
+    @rx.event
+    async def take_back(self, number: int):
+        """Undo a change of many of this tab."""
+        actor = await actor_of(self)
+        kind, before = self._done.pop(as_int(number), ("", None))
+        try:
+            if kind == "owners":
+                await asyncio.to_thread(people.hand_over, actor, before)
+            elif kind == "label":
+                await asyncio.to_thread(labels.put_many, actor, "person", before[1], before[0], False)
+            elif kind == "deleted":
+                await asyncio.to_thread(people.restore_many, actor, before)
+        except MailcrmError as error:
+            return warn(i18n.sentence(error, actor.language))
+        finally:
+            await self._fill(actor)
 
     @rx.event
     async def set_creating(self, is_open: bool):
         """Open or close the form."""
-        self.creating, self.wrong = as_flag(is_open), ""
+        self.creating, self.wrong, self._opened_at = as_flag(is_open), "", early.now()
 
     @rx.event
     async def create(self, form: dict[str, Any]):
@@ -84,14 +220,63 @@ class PeopleState(rx.State):
             self.wrong = i18n.sentence(error, actor.language)
             return None
         self.creating = False
-        return rx.redirect(routes.person(made.card.id if hasattr(made, "card") else made.id))  # pyright: ignore[reportAttributeAccessIssue]
+        return [rx.redirect(routes.person(made.card.id)), EarlierState.offer("person", made.card.id)]
+
+    def _set(self, name: str, value: str) -> None:
+        others = {key: kept for key, kept in self.filters.items() if key != name}
+        self.filters = {**others, name: value} if value else others
+
+    async def _changed(self, actor: Actor, said: str, undo: tuple[str, Any]) -> Any:
+        self._count += 1
+        self._done = {**dict(list(self._done.items())[-MOST_UNDONE:]), self._count: undo}
+        self.picked = []
+        await self._fill(actor, max(min(len(self.rows), MOST_AT_ONCE), FIRST))
+        action = {"label": gettext(actor.language, "Undo"), "on_click": PeopleState.take_back(self._count)}
+        return say(said, action=action, duration=UNDO_MS)
+
+    async def _choices(self, actor: Actor) -> None:
+        colleagues = await asyncio.to_thread(users.all_users, actor)
+        self.owners = [Choice(str(each.id), each.name) for each in colleagues if not each.disabled]
+        found = await asyncio.to_thread(labels.list_labels, actor, "person")
+        self.labels = [Choice(str(each.id), each.name) for each in found]
 
     async def _fill(self, actor: Actor, limit: int = FIRST) -> None:
+        eyes = eyes_of(actor)
         try:
-            page = await asyncio.to_thread(lambda: people.list_people(actor, query=self.query, limit=limit))
-            self.rows = [person(each) for each in page.rows]
+            page = await asyncio.to_thread(
+                lambda: page_of_people(actor, self.query, _narrowed(self.filters), sort=self.order, limit=limit)
+            )
+            self.rows = [_row(each, eyes) for each in page.rows]
             self.cursor, self.failed = page.next_cursor or "", False
+            self._keep_listed()
         except MailcrmError:
             self.failed = True
         finally:
             self.loading = False
+
+
+def _narrowed(filters: dict[str, str]) -> Narrowed:
+    def number(name: str) -> int | None:
+        return as_int(filters[name]) if name in filters else None
+
+    return Narrowed(
+        owner_id=number("owner"),
+        label_id=number("label"),
+        organization_id=number("organization"),
+        consent=filters.get("consent", "") if filters.get("consent") in CONSENTS else "",
+        quiet_days=min(number("quiet") or 1, LONGEST_DAYS) if "quiet" in filters else None,
+    )
+
+
+def _row(view: Any, eyes: Eyes) -> ContactRow:
+    shown = person(view.card)
+    last = i18n.short_day(eyes.language, view.last_email_at, eyes.now, eyes.zone) if view.last_email_at else ""
+    return ContactRow(
+        id=view.card.id,
+        person=shown,
+        phones=", ".join(view.phones) or shown.phone,
+        labels=tuple((each.name, each.color) for each in view.labels),
+        owner=view.owner,
+        last=last,
+        deals=view.open_deals,
+    )

@@ -1,24 +1,36 @@
-"""A person's page: details, tracking consent, deals, and the timeline of what the viewer may see (M03, T09)."""
+"""A person's page: details edited where they stand, figures of their email, tracking consent (T09), deals, leads.
+
+Its timeline is state/timeline.py.
+"""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
 from mailcrm import routes
-from mailcrm.errors import MailcrmError, NotFound
+from mailcrm.errors import MailcrmError, NotFound, UserError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.crm import people, timeline
+from mailcrm.services.auth import users
+from mailcrm.services.crm import leads, organizations, people
+from mailcrm.services.crm.consent import PAGE
+from mailcrm.services.crm.correspondence import Correspondence, correspondence
 from mailcrm.services.i18n import gettext
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
+from mailcrm.state.earlier import EarlierState
 from mailcrm.state.panel import NOBODY
-from mailcrm.state.present import DealRow, Item, PersonRow, deal, eyes_of, item, person
+from mailcrm.state.present import DealRow, Eyes, PersonRow, deal, eyes_of, person
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
+from mailcrm.state.toasts import say, warn
 
 CONSENTS = ("granted", "unknown", "refused")
+UNDO_MS = 8000  # DESIGN §5
+ENOUGH_FOR_RATES = 20  # tracked emails; below it counts are shown (DESIGN §3 j)
+MOST_FOUND = 10
+FIELDS = ("name", "job_title", "organization")
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,25 @@ class Consent:
     state: str = "unknown"
     about: str = ""
     source: str = ""
+    proof: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a person's email; `value` "" shows as a dash."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class LeadRow:
+    """An open lead of the person."""
+
+    id: int
+    title: str
+    value: str
+    href: str
 
 
 class PersonState(rx.State):
@@ -37,16 +68,21 @@ class PersonState(rx.State):
     addresses: list[str] = []
     phones: list[str] = []
     deals: list[DealRow] = []
+    leads: list[LeadRow] = []
+    figures: list[Figure] = []
     consent: Consent = Consent()
-    items: list[Item] = []
-    cursor: str = ""
-    open_ids: list[int] = []
-    remote_ids: list[int] = []
+    owner_id: str = "0"
+    owners: list[tuple[str, str]] = []
+    organization_href: str = ""
     missing: bool = False
     loading: bool = True
     editing: bool = False
     asking: bool = False
     wrong: str = ""
+    wrong_field: str = ""
+    organizations: list[str] = []  # offered for what is typed
+    moving: str = ""  # the address that goes to somebody else
+    found: list[PersonRow] = []
 
     @rx.event
     async def open_page(self):
@@ -54,7 +90,7 @@ class PersonState(rx.State):
         actor, person_id = await actor_of(self), as_int(self.person_arg)  # pyright: ignore[reportAttributeAccessIssue]
         if person_id != self.person.id:
             self.reset()
-        self.editing, self.asking, self.wrong = False, False, ""
+        self.editing, self.asking, self.wrong, self.wrong_field, self.moving = False, False, "", "", ""
         yield
         await self._fill(actor, person_id)
 
@@ -62,32 +98,6 @@ class PersonState(rx.State):
     async def refresh(self):
         """Read the person and their timeline again."""
         await self._fill(await actor_of(self), as_int(self.person_arg))  # pyright: ignore[reportAttributeAccessIssue]
-
-    @rx.event
-    async def more(self):
-        """Add the timeline's next page."""
-        actor = await actor_of(self)
-        if not self.cursor:
-            return
-        eyes = eyes_of(actor)
-        page = await asyncio.to_thread(lambda: timeline.person_timeline(actor, self.person.id, cursor=self.cursor))
-        self.items = [
-            *self.items,
-            *(item(each, eyes, at + len(self.items), of_person=True) for at, each in enumerate(page.items)),
-        ]
-        self.cursor = page.next_cursor or ""
-
-    @rx.event
-    async def unfold(self, message_id: int):
-        """Unfold or fold a message of the timeline."""
-        one = as_int(message_id)
-        others = [each for each in self.open_ids if each != one]
-        self.open_ids = others if one in self.open_ids else [*others, one]
-
-    @rx.event
-    async def show_remote(self, message_id: int):
-        """Show one message's remote images, for this view only."""
-        self.remote_ids = [*self.remote_ids, as_int(message_id)]
 
     @rx.event
     async def edit(self, on: bool):
@@ -107,6 +117,127 @@ class PersonState(rx.State):
         await self._fill(actor, person_id)
 
     @rx.event
+    async def change(self, field: str, text: str):
+        """Save a field as it was typed; what is wrong is said below it."""
+        actor, text, who = await actor_of(self), as_text(text, 300).strip(), self.person
+        before = {"name": who.name, "job_title": who.job, "organization": who.organization}
+        if not isinstance(field, str) or field not in FIELDS or text == before[field]:
+            return
+        changed: dict[str, Any] = {field: text}
+        await self._try(actor, field, lambda: people.change_person(actor, who.id, **changed))
+
+    @rx.event(supersedes=True)
+    async def find_organization(self, text: str):
+        """Offer the organizations that are called so."""
+        actor, name = await actor_of(self), as_text(text, 200).strip()
+        found = await asyncio.to_thread(organizations.list_organizations, actor, name, MOST_FOUND) if name else ()
+        self.organizations = [each.name for each in found]
+
+    @rx.event
+    async def change_phone(self, before: str, text: str):
+        """Save a number as it was typed; "" takes it away, and no number before adds one."""
+        actor, before, text = await actor_of(self), as_text(before, 300), as_text(text, 300).strip()
+        if text == before:
+            return
+        numbers = [text if each == before else each for each in self.phones] + ([text] if not before else [])
+        person_id = self.person.id
+        await self._try(actor, "phone", lambda: people.change_person(actor, person_id, phones=numbers))
+
+    @rx.event
+    async def add_address(self, text: str):
+        """Give the person another address; their mail links itself (M27)."""
+        actor, address, person_id = await actor_of(self), as_text(text, 400).strip(), self.person.id
+        if not address:
+            return None
+        known = len(self.addresses)
+        await self._try(actor, "address", lambda: people.add_address(actor, person_id, address))
+        return EarlierState.offer("person", person_id) if len(self.addresses) > known else None
+
+    @rx.event
+    async def remove_address(self, address: str):
+        """Take an address away; offers Undo."""
+        actor, person_id, address = await actor_of(self), self.person.id, as_text(address, 400)
+        first = address == self.person.address
+        await asyncio.to_thread(people.remove_address, actor, person_id, address)
+        await self._fill(actor, person_id)
+        action = {
+            "label": gettext(actor.language, "Undo"),
+            "on_click": PersonState.put_address_back(person_id, address, first),
+        }
+        return say(gettext(actor.language, "{name} is removed", name=address), action=action, duration=UNDO_MS)
+
+    @rx.event
+    async def put_address_back(self, person_id: int, address: str, first: bool):
+        """Undo the removing of an address."""
+        actor, row_id, address = await actor_of(self), as_int(person_id), as_text(address, 400)
+        try:
+            await asyncio.to_thread(people.add_address, actor, row_id, address)
+            if as_flag(first):
+                await asyncio.to_thread(people.make_primary, actor, row_id, address)
+        except UserError as error:
+            return warn(i18n.sentence(error, actor.language))
+        if row_id == self.person.id:
+            await self._fill(actor, row_id)
+        return None
+
+    @rx.event
+    async def ask_move(self, address: str):
+        """Ask who an address goes to; "" closes the question."""
+        self.moving, self.found = as_text(address, 400), []
+
+    @rx.event
+    async def close_move(self, is_open: bool):
+        """Close that question."""
+        if not as_flag(is_open):
+            self.moving = ""
+
+    @rx.event(supersedes=True)
+    async def find_person(self, text: str):
+        """List the others who match."""
+        actor, text = await actor_of(self), as_text(text, 100).strip()
+        page = await asyncio.to_thread(lambda: people.list_people(actor, query=text, limit=MOST_FOUND))
+        self.found = [person(each) for each in page.rows if each.id != self.person.id] if text else []
+
+    @rx.event
+    async def move_address(self, to_person_id: int):
+        """Give the address to the person found; offers Undo."""
+        actor, to_id, person_id, address = await actor_of(self), as_int(to_person_id), self.person.id, self.moving
+        self.moving = ""
+        if not address:
+            return None
+        name = next((each.name for each in self.found if each.id == to_id), "")
+        await asyncio.to_thread(people.move_address, actor, person_id, address, to_id)
+        await self._fill(actor, person_id)
+        back = PersonState.move_back(to_id, address, person_id)
+        said = gettext(actor.language, "{address} is {name}’s now", address=address, name=name)
+        return say(said, action={"label": gettext(actor.language, "Undo"), "on_click": back}, duration=UNDO_MS)
+
+    @rx.event
+    async def move_back(self, from_person_id: int, address: str, person_id: int):
+        """Undo the moving of an address."""
+        actor, from_id, to_id = await actor_of(self), as_int(from_person_id), as_int(person_id)
+        await asyncio.to_thread(people.move_address, actor, from_id, as_text(address, 400), to_id)
+        if to_id == self.person.id:
+            await self._fill(actor, to_id)
+
+    @rx.event
+    async def make_primary(self, address: str):
+        """Write to this address first from now on."""
+        actor = await actor_of(self)
+        await asyncio.to_thread(people.make_primary, actor, self.person.id, as_text(address, 300))
+        await self._fill(actor, self.person.id)
+
+    @rx.event
+    async def hand_over(self, user_id: str):
+        """Give the person to a colleague, or to nobody; offers Undo."""
+        actor, person_id = await actor_of(self), self.person.id
+        before = await asyncio.to_thread(people.hand_over, actor, {person_id: as_int(user_id) or None})
+        await self._fill(actor, person_id)
+        old = str(before[person_id] or 0)
+        action = {"label": gettext(actor.language, "Undo"), "on_click": PersonState.hand_over(old)}
+        return say(gettext(actor.language, "Owner changed"), action=action, duration=UNDO_MS)
+
+    @rx.event
     async def ask_consent(self, is_open: bool):
         """Open or close the form about consent."""
         self.asking, self.wrong = as_flag(is_open), ""
@@ -119,8 +250,9 @@ class PersonState(rx.State):
         if consent not in CONSENTS:
             return
         source = as_text(fields.get("consent_source", ""), 200).strip()
+        proof = as_text(fields.get("consent_proof", ""), 200).strip()
         try:
-            await asyncio.to_thread(people.set_consent, actor, self.person.id, consent, source)
+            await asyncio.to_thread(people.set_consent, actor, self.person.id, consent, source, proof)
         except MailcrmError as error:
             self.wrong = i18n.sentence(error, actor.language)
             return
@@ -134,7 +266,7 @@ class PersonState(rx.State):
         await asyncio.to_thread(people.delete, actor, person_id)
         action = {"label": gettext(actor.language, "Undo"), "on_click": PersonState.restore(person_id)}
         said = gettext(actor.language, "{name} is deleted", name=name)
-        return [rx.redirect(routes.PEOPLE), say(said, action=action, duration=8000)]
+        return [rx.redirect(routes.PEOPLE), say(said, action=action, duration=UNDO_MS)]
 
     @rx.event
     async def restore(self, person_id: int):
@@ -142,11 +274,20 @@ class PersonState(rx.State):
         await asyncio.to_thread(people.restore, await actor_of(self), as_int(person_id))
         return rx.redirect(routes.person(as_int(person_id)))
 
+    async def _try(self, actor: Actor, field: str, act: Callable[[], object]) -> None:
+        self.wrong = self.wrong_field = ""
+        try:
+            await asyncio.to_thread(act)
+        except UserError as error:
+            self.wrong, self.wrong_field = i18n.sentence(error, actor.language), field
+            return
+        await self._fill(actor, self.person.id)
+
     async def _fill(self, actor: Actor, person_id: int) -> None:
         eyes = eyes_of(actor)
         try:
             view = await asyncio.to_thread(people.get_person, actor, person_id)
-            page = await asyncio.to_thread(timeline.person_timeline, actor, person_id)
+            known = await asyncio.to_thread(correspondence, actor, person_id)
         except NotFound:
             self.reset()
             self.missing, self.loading = True, False
@@ -155,8 +296,14 @@ class PersonState(rx.State):
         self.addresses, self.phones = list(view.addresses), list(view.phones)
         self.deals = [deal(each, eyes) for each in view.deals]
         self.consent = _consent(view, eyes)
-        self.items = [item(each, eyes, at, of_person=True) for at, each in enumerate(page.items)]
-        self.cursor = page.next_cursor or ""
+        self.owner_id = str(view.owner_id or 0)
+        colleagues = await asyncio.to_thread(users.all_users, actor)
+        nobody = ("0", gettext(actor.language, "No owner"))
+        self.owners = [nobody, *((str(each.id), each.name) for each in colleagues if not each.disabled)]
+        self.organization_href = routes.organization(view.organization.id) if view.organization else ""
+        self.figures = _figures(known, eyes)
+        found = await asyncio.to_thread(lambda: leads.page_of_leads(actor, person_id=person_id, limit=20))
+        self.leads = [_lead(each, eyes) for each in found.rows]
         self.missing, self.loading = False, False
 
 
@@ -179,10 +326,49 @@ def _save(actor: Actor, person_id: int, fields: dict[str, str], before: tuple[st
             people.remove_address(actor, person_id, address)
 
 
+def _figures(known: Correspondence, eyes: Eyes) -> list[Figure]:
+    language, last = eyes.language, known.last_reply_at
+    mail = gettext(eyes.language, "{received} in, {sent} out", received=known.received, sent=known.sent)
+    return [
+        Figure(
+            gettext(eyes.language, "Last reply"), i18n.day_and_time(language, last, eyes.now, eyes.zone) if last else ""
+        ),
+        Figure(gettext(eyes.language, "Emails"), mail if known.received or known.sent else ""),
+        Figure(gettext(eyes.language, "Opened"), _rate(known.opened, known.opens_on, eyes)),
+        Figure(gettext(eyes.language, "Clicked"), _rate(known.clicked, known.clicks_on, eyes)),
+        Figure(
+            gettext(eyes.language, "Typical reply"), i18n.span(language, known.reply_after) if known.reply_after else ""
+        ),
+    ]
+
+
+def _rate(count: int, of: int, eyes: Eyes) -> str:
+    if not of:
+        return ""
+    if of < ENOUGH_FOR_RATES:
+        return gettext(eyes.language, "{n} of {most}", n=count, most=of)
+    return f"{round(100 * count / of)}%"
+
+
+def _lead(view: Any, eyes: Eyes) -> LeadRow:
+    value = "" if view.value_minor is None else i18n.format_money(view.value_minor, view.currency, eyes.language)
+    return LeadRow(view.id, view.title, value, routes.lead(view.id))
+
+
 def _consent(view: Any, eyes: Any) -> Consent:
     day = ""
     if view.consent_at is not None:
         local, today = view.consent_at.astimezone(eyes.zone).date(), eyes.now.astimezone(eyes.zone).date()
         day = i18n.calendar_day(eyes.language, local, today)
-    about = ", ".join(part for part in (day, view.consent_source) if part)
-    return Consent(view.consent, about, view.consent_source)
+    page = gettext(eyes.language, "the opt-out page") if view.consent_source == PAGE else view.consent_source
+    about = ", ".join(part for part in (day, page) if part)
+    by = (
+        gettext(eyes.language, "Recorded by {name}.", name=view.consent_by)
+        if view.consent_by and view.consent != "unknown"
+        else ""
+    )
+    proof = gettext(eyes.language, "Proof: {proof}", proof=view.consent_proof) if view.consent_proof else ""
+    said = " ".join(part for part in (f"{about}." if about and (by or proof) else about, by, proof) if part)
+    typed = "" if view.consent_message_id is not None else view.consent_proof
+    state = "withdrawn" if view.consent_withdrawn else view.consent
+    return Consent(state, said, "" if view.consent_source == PAGE else view.consent_source, typed)

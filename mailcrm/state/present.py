@@ -4,6 +4,7 @@ Pure: `Eyes` carries the language, the zone and the present. Rows are frozen dat
 body is ever in one (decisions 10). Does not load anything.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -12,11 +13,14 @@ from mailcrm import routes
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.services.mail.parse.deception import host_of, is_lookalike, other_address, shown_name
 from mailcrm.state.event_card import EventRow, event_row, notice
 from mailcrm.state.files import FileRow, file_row
 
 OPENED = (i18n.N_("Not opened yet"), i18n.N_("Opened once"), i18n.N_("Opened {n} times"))
 CLICKED = (i18n.N_("Not clicked yet"), i18n.N_("Clicked once"), i18n.N_("Clicked {n} times"))
+ADD, ONE_DEAL, WHICH = i18n.N_("Add {name}"), i18n.N_("Link to {deal}"), i18n.N_("Which deal?")
+LABELS = 2  # shown in a row of the list
 FRESH = timedelta(minutes=5)  # DESIGN §4: a pulse dot for what just happened
 
 
@@ -50,6 +54,16 @@ class Mark:
     fresh: bool = False
     opens_label: str = ""
     clicks_label: str = ""
+    label: str = ""  # both, for what opens the card
+
+
+@dataclass(frozen=True)
+class LabelMark:
+    """A label on a conversation."""
+
+    id: int
+    name: str
+    color: str
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,18 @@ class Row:
     private: bool
     mark: Mark
     label: str
+    suggestion: str = ""
+    suggests: str = ""  # "deals" or "person"
+    labels: tuple[LabelMark, ...] = ()
+    more_labels: str = ""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a user wrote above a message when they forwarded it to the CRM."""
+
+    name: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +116,8 @@ class MessageRow:
     hue: int
     body: str
     body_remote: str
+    original: str
+    printed: str
     files: tuple[FileRow, ...]
     mark: Mark
     private: bool
@@ -98,6 +126,10 @@ class MessageRow:
     notice: str
     event: EventRow
     own: bool
+    bounced: str = ""
+    domain: str = ""
+    warning: str = ""  # a name that pretends to be somebody else
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,6 +217,8 @@ def mark(tracking: Any, message_id: int | None, eyes: Eyes) -> Mark:
     if tracking is None or not message_id:
         return Mark()
     latest = max(filter(None, (tracking.last_opened_at, tracking.last_clicked_at)), default=None)
+    opened, clicked = times(eyes, tracking.opens, OPENED), times(eyes, tracking.clicks, CLICKED)
+    said = [*([opened] if tracking.on_opens else []), *([clicked] if tracking.on_clicks else [])]
     return Mark(
         message_id=message_id,
         opens_on=tracking.on_opens,
@@ -192,27 +226,42 @@ def mark(tracking: Any, message_id: int | None, eyes: Eyes) -> Mark:
         opens=tracking.opens,
         clicks=tracking.clicks,
         fresh=latest is not None and eyes.now - latest < FRESH,
-        opens_label=_times(eyes, tracking.opens, OPENED),
-        clicks_label=_times(eyes, tracking.clicks, CLICKED),
+        opens_label=opened,
+        clicks_label=clicked,
+        label=f"{gettext(eyes.language, 'Tracking')}: {', '.join(said)}",
     )
 
 
-def _times(eyes: Eyes, n: int, words: tuple[str, str, str]) -> str:
+def times(eyes: Eyes, n: int, words: tuple[str, str, str]) -> str:
+    """Return how often something happened: OPENED or CLICKED."""
     none, one, many = words
     return eyes.t(none) if not n else eyes.t(one) if n == 1 else eyes.t(many, n=i18n.number(eyes.language, n))
 
 
-def rows(page_rows: Any, eyes: Eyes, after: str = "", *, sent: bool = False) -> list[Row]:
+def rows(
+    page_rows: Any, eyes: Eyes, after: str = "", *, sent: bool = False, suggestions: Mapping[int, Any] | None = None
+) -> list[Row]:
     """Return the rows of a page, each first row of a day carrying its heading; `after` is the heading before them."""
     made: list[Row] = []
     for view in page_rows:
         heading = i18n.day_heading(eyes.language, view.last_at, eyes.now, eyes.zone)
-        made.append(_row(view, eyes, heading if heading != after else "", sent=sent))
+        made.append(_row(view, eyes, heading if heading != after else "", (suggestions or {}).get(view.id), sent=sent))
         after = heading
     return made
 
 
-def _row(view: Any, eyes: Eyes, day: str, *, sent: bool) -> Row:
+def _suggestion(found: Any, eyes: Eyes) -> str:
+    """What a row's outlined chip says, of a linking.suggest.Suggestion."""
+    if found is None:
+        return ""
+    if found.kind == "person":
+        return eyes.t(ADD, name=found.name)
+    if len(found.deals) == 1:
+        return eyes.t(ONE_DEAL, deal=found.deals[0][1])
+    return eyes.t(WHICH)
+
+
+def _row(view: Any, eyes: Eyes, day: str, found: Any = None, *, sent: bool) -> Row:
     when = i18n.short_day(eyes.language, view.last_at, eyes.now, eyes.zone)
     subject = view.subject or gettext(eyes.language, "(no subject)")
     failed = view.failed or ""
@@ -221,6 +270,7 @@ def _row(view: Any, eyes: Eyes, day: str, *, sent: bool) -> Row:
     parts = [gettext(eyes.language, "Unread") if view.unread else "", view.names, subject, when, view.deal_title or ""]
     if view.has_attachments:
         parts.append(gettext(eyes.language, "attachment"))
+    parts += [each.name for each in view.labels]
     return Row(
         id=view.id,
         who=gettext(eyes.language, "To: {names}", names=view.names) if mine or sent else view.names,
@@ -237,12 +287,21 @@ def _row(view: Any, eyes: Eyes, day: str, *, sent: bool) -> Row:
         private=view.visibility == "private",
         mark=mark(view.tracking, view.last_outbound_message_id, eyes),
         label=", ".join(part for part in parts if part),
+        suggestion=_suggestion(found, eyes),
+        suggests=found.kind if found is not None else "",
+        labels=tuple(label_mark(each) for each in view.labels[:LABELS]),
+        more_labels=f"+{len(view.labels) - LABELS}" if len(view.labels) > LABELS else "",
     )
+
+
+def label_mark(view: Any) -> LabelMark:
+    """Return a label of a conversation."""
+    return LabelMark(view.id, view.name, view.color)
 
 
 def message(view: Any, eyes: Eyes) -> MessageRow:
     """Return a message card."""
-    name = view.sender.name or view.sender.address
+    name = shown_name(view.sender.name, view.sender.address)
     return MessageRow(
         id=view.id,
         thread_id=view.thread_id,
@@ -257,6 +316,8 @@ def message(view: Any, eyes: Eyes) -> MessageRow:
         hue=hue(name),
         body=routes.message_body(view.id),
         body_remote=routes.message_body(view.id, remote=True),
+        original=routes.original(view.id),
+        printed=routes.print_message(view.id),
         files=tuple(file_row(view.id, each, eyes) for each in view.attachments if not each.inline),
         mark=mark(view.tracking, view.id, eyes),
         private=view.visibility == "private",
@@ -265,13 +326,48 @@ def message(view: Any, eyes: Eyes) -> MessageRow:
         notice=notice(view, eyes),
         event=event_row(view, eyes),
         own=view.own,
+        bounced=_bounced(view, eyes),
+        remarks=tuple(Remark(name, words) for name, words in view.remarks),
+        domain=host_of(view.sender.address) if "@" in view.sender.address else "",
+        warning="" if view.direction == "out" else _warning(view.sender, eyes),
     )
 
 
+def _warning(sender: Any, eyes: Eyes) -> str:
+    """Say that the sender's name or domain pretends to be another (threat 4)."""
+    other = other_address(sender.name, sender.address)
+    if other:
+        return gettext(
+            eyes.language,
+            "The sender’s name says {other}, but this came from {address}.",
+            other=other,
+            address=sender.address,
+        )
+    if is_lookalike(host_of(sender.address)):
+        return gettext(
+            eyes.language,
+            "The domain of {address} is written with letters that look like others. Check who sent this.",
+            address=sender.address,
+        )
+    return ""
+
+
+def _bounced(view: Any, eyes: Eyes) -> str:
+    """Say who was not reached, and why (B10)."""
+    if not view.bounced:
+        return ""
+    names = ", ".join(address for address, _ in view.bounced)
+    said = gettext(eyes.language, "Didn’t reach {names}.", names=names)
+    reason = next((reason for _, reason in view.bounced if reason), "")
+    return f"{said} “{reason}”" if reason else said
+
+
 def _recipients(view: Any, eyes: Eyes) -> str:
-    to = ", ".join(each.name or each.address for each in view.to)
-    cc = ", ".join(each.name or each.address for each in view.cc)
-    bcc = ", ".join(each.name or each.address for each in view.bcc)
+    you = gettext(eyes.language, "you")
+    to, cc, bcc = (
+        ", ".join(you if each.mine else shown_name(each.name, each.address) for each in several)
+        for several in (view.to, view.cc, view.bcc)
+    )
     said = gettext(eyes.language, "to {names}", names=to) if to else ""
     said += gettext(eyes.language, ", cc {names}", names=cc) if cc else ""
     said += gettext(eyes.language, ", bcc {names}", names=bcc) if bcc else ""

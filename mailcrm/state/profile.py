@@ -28,6 +28,8 @@ class ProfileState(rx.State):
     theme: str = "system"
     time_zone: str = "UTC"
     zones: list[str] = []
+    undo_seconds: str = "10"
+    mail_links: str = "mailcrm"
     saved: str = ""
     wrong: str = ""
 
@@ -59,6 +61,25 @@ class ProfileState(rx.State):
         self.saved = field
         return NavState.load
 
+    @rx.event
+    async def change_undo(self, seconds: str):
+        """Choose how long a send can be taken back (B10)."""
+        await self._write("undo_seconds", int(seconds) if seconds in ("0", "5", "10", "20", "30") else None)
+
+    @rx.event
+    async def change_links(self, opens: str):
+        """Choose what addresses and mailto: links open (M18)."""
+        await self._write("mail_links", opens if opens in ("mailcrm", "system") else None)
+        return NavState.load
+
+    async def _write(self, field: str, value: Any) -> None:
+        if value is None:
+            return
+        actor = await actor_of(self)
+        self._show(await asyncio.to_thread(lambda: users.change_writing(actor, **{field: value})))
+        self.saved, self.wrong = field, ""
+
     def _show(self, view: users.UserView) -> None:
         self.name, self.email, self.language = view.name, view.email, view.language
         self.theme, self.time_zone, self.loaded = view.theme, view.time_zone, True
+        self.undo_seconds, self.mail_links = str(view.undo_seconds), view.mail_links

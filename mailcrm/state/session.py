@@ -27,6 +27,8 @@ TABS: dict[int, set[str]] = {}
 #: client token -> language, for errors that surface outside a handler.
 LANGUAGES: dict[str, str] = {}
 _STATE = "reflex___state____"
+LEAVE_S = 2.0  # for the way to the sign-in page
+_HANGING_UP: set[asyncio.Task[None]] = set()  # a task lives as long as somebody holds it
 #: Reflex's own events, which carry no data of ours; and the pages before sign-in.
 PUBLIC_EVENTS = frozenset(
     {
@@ -39,6 +41,9 @@ PUBLIC_EVENTS = frozenset(
         f"{_STATE}state.mailcrm___state___welcome____welcome_state.open_login",
         f"{_STATE}state.mailcrm___state___welcome____welcome_state.open_setup",
         f"{_STATE}state.mailcrm___state___welcome____welcome_state.open_invite",
+        f"{_STATE}state.mailcrm___state___welcome____welcome_state.open_code",
+        f"{_STATE}state.mailcrm___state___welcome____welcome_state.open_forgot",
+        f"{_STATE}state.mailcrm___state___welcome____welcome_state.open_reset",
         f"{_STATE}state.mailcrm___state___welcome____welcome_state.set_language",
     }
 )
@@ -83,6 +88,8 @@ class Gate(Middleware):
             LANGUAGES[state.router.session.client_token] = actor.language
         if actor is not None or event.name in PUBLIC_EVENTS:
             return None
+        if before is not None:
+            _hang_up_soon(app, state.router.session.client_token)
         target = routes.LOGIN if await asyncio.to_thread(users.is_set_up) else routes.SETUP
         # A whole page load: the socket's headers, and with them the cookie, are frozen when it opens.
         leave = rx.call_script(_LEAVE[target]) if before is not None else rx.redirect(target)
@@ -106,6 +113,27 @@ def _is_heard_by_its_own(app: rx.App, token: str, cookie: str) -> bool:
         return True  # nobody listens
     opened_with = sockets._static_router_data.get(sid, {}).get("headers", {}).get("cookie", "")
     return sessions.secret_of_cookie(opened_with) == sessions.secret_of_cookie(cookie)
+
+
+def _hang_up_soon(app: rx.App, token: str) -> None:
+    """Close the socket of a tab whose session ended, once its browser had the time to leave: not every program does."""
+    sockets = app.event_namespace
+    sid = sockets.token_to_sid.get(token) if sockets is not None else None
+    if sockets is None or sid is None:
+        return
+
+    async def hang_up() -> None:
+        await asyncio.sleep(LEAVE_S)
+        server: Any = sockets.server
+        with contextlib.suppress(KeyError):  # the last one went by itself
+            wire = server.manager.eio_sid_from_sid(sid, sockets.namespace)
+            if wire is not None:  # None went by itself, and closing None closes everybody's
+                await sockets.disconnect(sid)  # said first: a browser then does not come back by itself
+                await server.eio.disconnect(wire)
+
+    task = asyncio.get_running_loop().create_task(hang_up())
+    _HANGING_UP.add(task)
+    task.add_done_callback(_HANGING_UP.discard)
 
 
 def _forget(user_id: int, token: str) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 
 import reflex as rx
 
-from mailcrm.errors import MailcrmError, NotFound
+from mailcrm.errors import MailcrmError, NotFound, UserError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.i18n import gettext
-from mailcrm.services.mail import health, mailboxes, scope
+from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.services.mail import health, letters, mailboxes, scope
+from mailcrm.services.mail.outbox import moving
+from mailcrm.state.aliases import AliasState
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.nav import NavState
 from mailcrm.state.present import Eyes, eyes_of
@@ -24,11 +26,11 @@ from mailcrm.state.session import actor_of
 from mailcrm.state.settings_folders import FoldersState
 from mailcrm.state.settings_health import HealthState
 from mailcrm.state.settings_writes import WritesState
-from mailcrm.state.toasts import say
+from mailcrm.state.toasts import say, warn
 
 #: The switches of a mailbox, by the name that the service knows them by.
 SWITCHES = (
-    "track_opens", "track_clicks", "track_notify", "auto_link_deals", "write_read", "write_archive", "write_delete",
+    "track_opens", "track_clicks", "track_copies", "track_text", "track_notify", "auto_link_deals", "write_read", "write_archive", "write_delete",
     "hide_gone", "contacts_only",
 )  # fmt: skip
 LEAST_S = 1.0  # seconds between two refreshes by hints: a ledger of a large mailbox costs tens of milliseconds
@@ -49,11 +51,15 @@ class MailboxRow:
     error: str = ""
     paused: bool = False
     signed_out: bool = False
+    auth: str = "password"
     shared: bool = False
     track_opens: bool = False
     track_clicks: bool = False
+    track_copies: bool = False
+    track_text: bool = False
     track_notify: bool = False
     auto_link_deals: bool = False
+    deal_policy: str = "ask"
     write_read: bool = True
     write_archive: bool = False
     write_delete: bool = False
@@ -72,7 +78,10 @@ class MailboxesState(rx.State):
     saved: str = ""
     leaving: int = 0
     leaving_address: str = ""
+    leaving_mail: str = ""  # what becomes of its drafts and waiting mail
+    _stopped: int = 0  # how much waiting mail the question named
     wrong: str = ""
+    no_letters: bool = False  # nothing could write to the user when their one mailbox is out
     _filled_at: float = 0.0
     _soon: bool = False
 
@@ -81,7 +90,8 @@ class MailboxesState(rx.State):
         """Show the mailboxes when the page opens."""
         self.saved, self.wrong, self.leaving = "", "", 0
         (await self.get_state(FoldersState)).saved = False
-        await self._fill(await actor_of(self))
+        asked = as_int(self.router.url.query_parameters.get("reconnect", ""))
+        await self._fill(await actor_of(self), asked)
 
     @rx.event
     async def refresh(self):
@@ -137,6 +147,13 @@ class MailboxesState(rx.State):
         await self._save(as_int(mailbox_id), {"default_visibility": as_text(visibility, 10)}, "sharing")
 
     @rx.event
+    async def choose_deals(self, mailbox_id: int, policy: str):
+        """Save what happens with email of a person who has several open deals (M29)."""
+        if policy not in mailboxes.DEAL_POLICIES:
+            raise NotFound
+        await self._save(as_int(mailbox_id), {"deal_link_policy": policy}, "linking")
+
+    @rx.event
     async def keep_history(self, mailbox_id: int, window: str):
         """Save how far back email is stored: a number of days, or "all"."""
         days = None if window == "all" else as_int(window)
@@ -149,8 +166,11 @@ class MailboxesState(rx.State):
         """Ask before a mailbox is removed; 0 closes the question."""
         self.leaving = as_int(mailbox_id)
         if self.leaving:
-            found = await asyncio.to_thread(mailboxes.get, await actor_of(self), self.leaving)
+            actor = await actor_of(self)
+            found = await asyncio.to_thread(mailboxes.get, actor, self.leaving)
             self.leaving_address = found.address
+            touched = await asyncio.to_thread(moving.leaving, actor, self.leaving)
+            self.leaving_mail, self._stopped = _leaving_said(touched, actor.language), touched.waiting
 
     @rx.event
     async def close_question(self, is_open: bool):
@@ -164,7 +184,10 @@ class MailboxesState(rx.State):
         actor = await actor_of(self)
         mailbox_id, address = self.leaving, self.leaving_address
         self.leaving = 0
-        await asyncio.to_thread(mailboxes.remove, actor, mailbox_id)
+        try:
+            await asyncio.to_thread(mailboxes.remove, actor, mailbox_id, stop_waiting=self._stopped)
+        except UserError as error:
+            return warn(i18n.sentence(error, actor.language))
         await self._fill(actor)
         said = gettext(actor.language, "{address} is removed. Its mail on the server was not touched.", address=address)
         return [NavState.refresh, say(said)]
@@ -195,12 +218,14 @@ class MailboxesState(rx.State):
         try:
             found = await asyncio.to_thread(mailboxes.list_mailboxes, actor)
             status = await asyncio.to_thread(health.sync_status, actor)
+            self.no_letters = not letters.is_set_up() and len(found) == 1
             self.rows = [_row(each, eyes, syncing=status.kind == "syncing" and len(found) == 1) for each in found]
             wanted = wanted or self.chosen.id
             self.chosen = next(
                 (row for row in self.rows if row.id == wanted), self.rows[0] if self.rows else MailboxRow()
             )
             await (await self.get_state(HealthState))._fill(actor, self.chosen.id)
+            await (await self.get_state(AliasState))._fill(actor, self.chosen.id)
             await (await self.get_state(WritesState))._fill(actor, self.chosen.id)
             await (await self.get_state(FoldersState))._fill(actor, self.chosen.id)
             self.failed = False
@@ -240,11 +265,15 @@ def _row(view: Any, eyes: Eyes, *, syncing: bool) -> MailboxRow:
         error=view.error_sentence,
         paused=view.status == "paused",
         signed_out=view.status == "needs_reconnect",
+        auth=view.auth,
         shared=view.default_visibility == "shared",
         track_opens=view.track_opens,
         track_clicks=view.track_clicks,
+        track_copies=view.track_copies,
+        track_text=view.track_text,
         track_notify=view.track_notify,
         auto_link_deals=view.auto_link_deals,
+        deal_policy=view.deal_link_policy,
         write_read=view.write_read,
         write_archive=view.write_archive,
         write_delete=view.write_delete,
@@ -252,3 +281,18 @@ def _row(view: Any, eyes: Eyes, *, syncing: bool) -> MailboxRow:
         contacts_only=view.contacts_only,
         history="all" if view.history_days is None else str(view.history_days),
     )
+
+
+def _leaving_said(found: moving.Leaving, language: str) -> str:
+    """Say what becomes of a mailbox's drafts and waiting mail when it is removed, "" when there are none."""
+    said: list[str] = []
+    if found.waiting:
+        said.append(ngettext(language, "{n} email that waits to be sent is stopped.",
+                             "{n} emails that wait to be sent are stopped.", found.waiting))  # fmt: skip
+    kept = found.drafts + found.waiting
+    if kept and found.to:
+        said.append(ngettext(language, "{n} draft moves to {address}.", "{n} drafts move to {address}.",
+                             kept, address=found.to))  # fmt: skip
+    elif kept:
+        said.append(ngettext(language, "{n} draft is deleted.", "{n} drafts are deleted.", kept))
+    return " ".join(said)

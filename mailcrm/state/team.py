@@ -11,12 +11,12 @@ from mailcrm.config import config
 from mailcrm.errors import MailcrmError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.auth import users
+from mailcrm.services.auth import reset, second, users
 from mailcrm.services.i18n import gettext
 from mailcrm.state.coerce import as_flag, as_form, as_int
 from mailcrm.state.present import hue, initials
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
+from mailcrm.state.toasts import say, warn
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Colleague:
     admin: bool
     disabled: bool
     me: bool
+    second: bool
     initials: str
     hue: int
 
@@ -44,11 +45,15 @@ class TeamState(rx.State):
     wrong: str = ""
     leaving: int = 0
     leaving_name: str = ""
+    #: Whose two-step sign-in is asked about.
+    unlocking: int = 0
+    unlocking_name: str = ""
 
     @rx.event
     async def load(self):
         """List the colleagues when the page opens; an invitation shown before is forgotten."""
         self.inviting, self.link, self.wrong, self.leaving = False, "", "", 0
+        self.unlocking = 0
         await self._fill(await actor_of(self))
 
     @rx.event
@@ -95,7 +100,34 @@ class TeamState(rx.State):
         await self._fill(actor)
         return say(gettext(actor.language, "{name} is signed out and can’t sign in any more.", name=name))
 
+    @rx.event
+    async def send_link(self, user_id: int):
+        """Send a link that sets a new password to a colleague's own address."""
+        actor, user_id = await actor_of(self), as_int(user_id)
+        try:
+            email = await asyncio.to_thread(reset.send_link, actor, user_id)
+        except MailcrmError as error:
+            return warn(i18n.sentence(error, actor.language))
+        return say(gettext(actor.language, "A link to a new password is on its way to {email}.", email=email))
+
+    @rx.event
+    async def ask_unlock(self, user_id: int):
+        """Ask before a colleague's two-step sign-in is switched off; 0 or anything else closes the question."""
+        self.unlocking = as_int(user_id)
+        self.unlocking_name = next((row.name for row in self.rows if row.id == self.unlocking), "")
+
+    @rx.event
+    async def unlock(self):
+        """Switch off the two-step sign-in that was asked about."""
+        actor = await actor_of(self)
+        user_id, name = self.unlocking, self.unlocking_name
+        self.unlocking = 0
+        await asyncio.to_thread(second.reset, actor, user_id)
+        await self._fill(actor)
+        return say(gettext(actor.language, "{name} signs in with the password alone now.", name=name))
+
     async def _fill(self, actor: Actor) -> None:
+        steps = await asyncio.to_thread(second.users_with, actor) if actor.admin else frozenset[int]()
         found = await asyncio.to_thread(users.all_users, actor)
         self.admin = actor.admin
         self.rows = [
@@ -106,6 +138,7 @@ class TeamState(rx.State):
                 admin=each.role == "admin",
                 disabled=each.disabled,
                 me=each.id == actor.user_id,
+                second=each.id in steps,
                 initials=initials(each.name),
                 hue=hue(each.email),
             )

@@ -9,16 +9,25 @@ from __future__ import annotations
 from fastapi import Depends, FastAPI
 
 from mailcrm.endpoints.api import (
+    alternatives,
+    blocked,
     crm,
     docs,
     folders,
+    imports,
     mail,
     mailboxes,
     notifications,
     outbox,
     problems,
     quarantine,
+    records,
+    sales,
+    teams,
+    transfer,
+    webhooks,
     writes,
+    writing,
 )
 from mailcrm.endpoints.api.common import known_parameters
 from mailcrm.endpoints.api.limits import LimitBody
@@ -36,7 +45,26 @@ app = FastAPI(
     root_path_in_servers=False,
     responses=dict.fromkeys(("401", "404", "422"), problems.DOCUMENTED),
 )
-for part in (mailboxes, folders, writes, quarantine, mail, outbox, crm, notifications, docs):
+for part in (
+    mailboxes,
+    folders,
+    writes,
+    quarantine,
+    mail,
+    blocked,
+    alternatives,
+    outbox,
+    records,
+    crm,
+    sales,
+    notifications,
+    teams,
+    transfer,
+    imports,
+    writing,
+    webhooks,
+    docs,
+):
     app.include_router(part.router, dependencies=[Depends(known_parameters)])
 problems.install(app)
 app.add_middleware(LimitBody)

@@ -66,6 +66,8 @@ def plain(view: Any) -> Any:
     if is_dataclass(view) and not isinstance(view, type):
         found: dict[str, Any] = {}
         for field in fields(view):
+            if not field.metadata.get("rest", True):
+                continue
             value = plain(getattr(view, field.name))
             if field.name == "card":
                 found = value | found

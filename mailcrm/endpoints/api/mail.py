@@ -8,17 +8,18 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from mailcrm.endpoints.api.common import Answer, Cursor, Input, Limit, Page, RowId, Who, given, page, plain
 from mailcrm.errors import NotFound, UserError
 from mailcrm.services.crm.linking import link as linking
-from mailcrm.services.mail import messages, single, threads
+from mailcrm.services.mail import labels as thread_labels
+from mailcrm.services.mail import messages, readers, reminders, single, threads
 from mailcrm.services.mail.messages import MessageContent
 from mailcrm.services.mail.render import render_body
 from mailcrm.services.mail.thread import manual
 from mailcrm.services.mail.views import LinkView, MessageView
-from mailcrm.services.tracking import report
+from mailcrm.services.tracking import raw, report
 
 router = APIRouter(tags=["mail"])
 
@@ -67,13 +68,34 @@ class Message(Answer):
 
 
 class ThreadChange(Input):
-    """What to change; null unlinks."""
+    """What to change; null unlinks, and takes a reminder back. `remind_days`: when nobody answers for so long."""
 
     deal_id: int | None = None
     lead_id: int | None = None
     visibility: Literal["private", "shared"] | None = None
     read: bool | None = None
     archived: bool | None = None
+    snoozed_until: AwareDatetime | None = None
+    remind_days: Annotated[int, Field(ge=1, le=365)] | None = None
+    labels: (
+        Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=thread_labels.MOST_LABELS)] | None
+    ) = None
+
+
+class Reminder(Answer):
+    """A conversation that comes back: `kind` "snooze", or "no_reply" unless somebody answers `message_id` before."""
+
+    id: int
+    thread_id: int
+    kind: str
+    due_at: datetime
+    message_id: int | None
+
+
+class MessageChange(Input):
+    """Who may see this one message."""
+
+    visibility: Literal["private", "shared"]
 
 
 class Split(Input):
@@ -91,7 +113,7 @@ class Merge(Input):
 @router.get("/threads", response_model=Page[Thread])
 def list_threads(
     who: Who,
-    folder: Literal["inbox", "sent", "archive", "all"] = "inbox",
+    folder: Literal["inbox", "snoozed", "sent", "archive", "all"] = "inbox",
     mailbox_id: int | None = None,
     person_id: int | None = None,
     deal_id: int | None = None,
@@ -101,7 +123,12 @@ def list_threads(
     tracked: bool = False,
     opened: bool = False,
     clicked: bool = False,
+    not_opened: bool = False,
     has_attachment: bool = False,
+    open_deal: bool = False,
+    unlinked: bool = False,
+    failed: bool = False,
+    label_id: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Query(max_length=20)] = [],  # noqa: B006
     q: Annotated[str, Query(max_length=200)] = "",
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -119,11 +146,25 @@ def list_threads(
         tracked=tracked,
         opened=opened,
         clicked=clicked,
+        not_opened=not_opened,
         has_attachment=has_attachment,
+        open_deal=open_deal,
+        unlinked=unlinked,
+        failed=failed,
+        label_ids=label_id,
         query=q,
         limit=limit,
         cursor=cursor,
     )
+    return page(found.rows, found.next_cursor)
+
+
+@router.get("/search", response_model=Page[Thread])
+def search(
+    who: Who, q: Annotated[str, Query(min_length=1, max_length=200)], limit: Limit = 50, cursor: Cursor = None
+) -> Any:
+    """Find your conversations, in all folders, newest first: words, phrases and operators (docs/search.md)."""
+    found = threads.list_threads(who, folder="all", query=q, limit=limit, cursor=cursor)
     return page(found.rows, found.next_cursor)
 
 
@@ -134,7 +175,22 @@ def get_thread(thread_id: RowId, who: Who) -> dict[str, Any]:
     found = plain(view)
     found["messages"] = [_message(message, view.links) for message in view.messages]
     found["links"] = _links(view.links)
+    standing = {each.kind: each.due_at for each in reminders.of_thread(who, thread_id)}
+    found["snoozed_until"] = standing.get("snooze")
+    found["remind_at"] = standing.get("no_reply")
     return found
+
+
+@router.get("/reminders", response_model=Page[Reminder])
+def list_reminders(who: Who) -> Any:
+    """What comes back to you, the next one first, at most 500."""
+    return page(reminders.list_reminders(who))
+
+
+@router.get("/threads/{thread_id}/readers")
+def thread_readers(thread_id: RowId, who: Who) -> Any:
+    """Who can read a conversation now, and who would if you shared it."""
+    return plain(readers.of_thread(who, thread_id))
 
 
 @router.patch("/threads/{thread_id}")
@@ -144,12 +200,18 @@ def change_thread(thread_id: RowId, body: ThreadChange, who: Who) -> dict[str, A
     for name in ("deal_id", "lead_id"):
         if name in changes:
             _link(who, thread_id, name, changes[name])
+    if changes.get("labels") is not None:
+        thread_labels.set_labels(who, thread_id, changes["labels"])
     if changes.get("visibility") is not None:
         threads.set_visibility(who, thread_id, changes["visibility"])
     if changes.get("read") is not None:
         threads.mark_read(who, thread_id, changes["read"])
     if changes.get("archived") is not None:
         threads.archive(who, thread_id, changes["archived"])
+    if "snoozed_until" in changes:
+        _snooze(who, thread_id, body.snoozed_until)
+    if "remind_days" in changes:
+        _remind(who, thread_id, body.remind_days)
     return get_thread(thread_id, who)
 
 
@@ -180,6 +242,19 @@ def list_messages(thread_id: RowId, who: Who) -> Any:
     """The conversation's messages that you may see, oldest first."""
     view = threads.open_thread(who, thread_id)
     return {"items": [_message(message, view.links) for message in view.messages], "next_cursor": None}
+
+
+@router.get("/messages/{message_id}/readers")
+def message_readers(message_id: RowId, who: Who) -> Any:
+    """Who can read one message now, and who would if you shared it."""
+    return plain(readers.of_message(who, message_id))
+
+
+@router.patch("/messages/{message_id}", response_model=Message)
+def change_message(message_id: RowId, body: MessageChange, who: Who) -> Any:
+    """Share one message of yours, or keep it private."""
+    threads.set_message_visibility(who, message_id, body.visibility)
+    return get_message(message_id, who)
 
 
 @router.get("/messages/{message_id}", response_model=Message)
@@ -214,9 +289,28 @@ def get_attachment(message_id: RowId, n: int, who: Who) -> Response:
 
 
 @router.get("/messages/{message_id}/tracking")
-def get_tracking(message_id: RowId, who: Who) -> dict[str, Any]:
-    """Opens and clicks: claims, not facts."""
-    return plain(report.marks(who, message_id))
+def get_tracking(message_id: RowId, who: Who, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+    """Opens and clicks: claims, not facts. `events` is the raw list, newest first, page by page.
+
+    Each event has its class (`kind`), the reasons, the version of the rules, and whose copy it was where that is known.
+    """
+    found = plain(report.marks(who, message_id))
+    listed = raw.events(who, message_id, cursor=cursor, limit=limit)
+    return found | {"events": [plain(each) for each in listed.rows], "next_cursor": listed.next_cursor}
+
+
+def _snooze(who: Who, thread_id: int, until: datetime | None) -> None:
+    if until is None:
+        reminders.cancel(who, thread_id, "snooze")
+    else:
+        reminders.snooze(who, thread_id, until)
+
+
+def _remind(who: Who, thread_id: int, days: int | None) -> None:
+    if days is None:
+        reminders.cancel(who, thread_id, "no_reply")
+    else:
+        reminders.remind_of_reply(who, thread_id, days)
 
 
 def _link(who: Who, thread_id: int, name: str, target_id: int | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import Field, SecretStr
 
 from mailcrm.endpoints.api.common import Answer, Input, Page, RowId, Who, given, page, plain
@@ -48,8 +48,13 @@ class MailboxChange(Input):
     default_visibility: Literal["private", "shared"] | None = None
     track_opens: bool | None = None
     track_clicks: bool | None = None
+    #: A copy of its own for each recipient, so that it is known who opened; at most 25, then one email for all.
+    track_copies: bool | None = None
+    #: Links of the plain text part, too.
+    track_text: bool | None = None
     track_notify: bool | None = None
     auto_link_deals: bool | None = None
+    deal_link_policy: Literal["ask", "newest", "all", "none"] | None = None
     write_read: bool | None = None
     write_archive: bool | None = None
     write_delete: bool | None = None
@@ -70,6 +75,8 @@ class Mailbox(Answer):
     default_visibility: str
     track_opens: bool
     track_clicks: bool
+    track_copies: bool
+    track_text: bool
     write_read: bool
     write_archive: bool
     write_delete: bool
@@ -194,9 +201,13 @@ def change(mailbox_id: RowId, body: MailboxChange, who: Who) -> Any:
 
 
 @router.delete("/{mailbox_id}", status_code=204)
-def remove(mailbox_id: RowId, who: Who) -> None:
-    """Disconnect a mailbox; its stored mail is removed here, nothing changes on the server."""
-    verbs.remove(who, mailbox_id)
+def remove(mailbox_id: RowId, who: Who, stop_waiting: Annotated[int, Query(ge=0, le=100_000)] = 0) -> None:
+    """Disconnect a mailbox; its stored mail is removed here, nothing changes on the server.
+
+    Drafts move to another mailbox of yours, if there is one. `stop_waiting`: how many emails that wait to be sent you
+    agree to stop; with more of them nothing is done (`mailbox.waiting`).
+    """
+    verbs.remove(who, mailbox_id, stop_waiting=stop_waiting)
 
 
 @router.get("/{mailbox_id}/ledger", response_model=Ledger)

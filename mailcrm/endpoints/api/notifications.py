@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/notifications", tags=["notifications"])
 @router.get("")
 def list_notifications(
     who: Who,
-    kind: Literal["open", "click", "send_failed", "sync_failed", "reconnect", "info"] | None = None,
+    kind: verbs.NotificationKind | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> dict[str, Any]:

@@ -20,9 +20,15 @@ log = structlog.get_logger()
 STATUS = {
     "auth.admin_only": 403,
     "mailbox.taken": 409,
+    "import.began": 409,
+    "import.not_done": 409,
+    "import.most_drafts": 409,
+    "import.too_large": 413,
     "outbox.too_late": 409,
     "outbox.not_draft": 409,
     "outbox.not_failed": 409,
+    "outbox.key_used": 409,
+    "draft.newer": 409,
 }
 DOCUMENTED: dict[str, Any] = {
     "description": "Problem",

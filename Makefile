@@ -12,10 +12,10 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 RUN_STAMP := $(VENV)/.installed-$(shell cat requirements.txt constraints.txt | cksum | tr ' ' -)
 DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements.txt requirements-dev.txt constraints.txt | cksum | tr ' ' -)
 
-.PHONY: run serve demo migrate test check lint bench help clean venv venv-dev test-setup interface
+.PHONY: run serve demo gallery screens migrate test test-security check lint bench help clean venv venv-dev test-setup interface
 
 help: ## list these commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(RUN_STAMP) ## install, migrate, build what changed, and serve at http://localhost:8000
 	@exec $(PY) -m mailcrm serve
@@ -23,16 +23,28 @@ run: $(RUN_STAMP) ## install, migrate, build what changed, and serve at http://l
 demo: $(RUN_STAMP) ## the same, with a demo workspace (its own data folder: data/demo)
 	@exec $(PY) -m mailcrm demo
 
+gallery: $(RUN_STAMP) ## the demo with /gallery, every component with its states (docs/design-guide.md)
+	@exec env MAILCRM_GALLERY=1 $(PY) -m mailcrm demo
+
+screens: $(DEV_STAMP) ## pictures of every screen on contact sheets, in test-results/contact-sheet; some: make screens NAMES="inbox deal"
+	@$(PY) -m tests.tools.contact_sheet $(NAMES)
+
 migrate: $(RUN_STAMP) ## bring the database to this version
 	@$(PY) -m mailcrm migrate
 
 test: $(DEV_STAMP) ## unit, integration and browser tests, with the set-up they need
 	@tests/run all
 
+test-security: $(DEV_STAMP) ## every threat with the figure that proves it is met, measured; some: make test-security THREATS="1 6"
+	@tests/run security $(THREATS)
+
+lint: $(DEV_STAMP) ## lint, format, types, import contracts
+	@tests/run lint
+
 check: $(DEV_STAMP) ## lint, format, types, import contracts, unit tests: under two minutes
 	@tests/run check
 
-bench: $(DEV_STAMP) ## every bar of sync beside its peers; some parts: make bench PARTS="first large"
+bench: $(DEV_STAMP) ## every bar of sync beside its peers, and of the CRM; some parts: make bench PARTS="first large"
 	@$(PY) -m tests.bench $(PARTS)
 
 interface: $(RUN_STAMP)

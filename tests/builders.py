@@ -25,7 +25,7 @@ from mailcrm.models import (
     TrackedMessage,
     User,
 )
-from mailcrm.services import crypto
+from mailcrm.services import access, crypto
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import deals, people
 from mailcrm.services.crm.views import DealView, PersonView
@@ -51,7 +51,7 @@ def a_user(name: str = "Aino", *, admin: bool = False, email: str = "") -> Actor
         )
         session.add(row)
         session.flush()
-        return Actor(row.id or 0, admin)
+        return access.actor_for(session, row.id or 0)
 
 
 def a_mailbox(actor: Actor, address: str = "", **columns: object) -> int:

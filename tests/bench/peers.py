@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import imaplib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from tests.servers.dovecot import DovecotServer
 
@@ -133,3 +138,35 @@ def imapclient_warm(port: int, user: str, password: str) -> None:
     client.select_folder("INBOX", readonly=True)
     client.fetch("1", ["FLAGS", "INTERNALDATE", "RFC822.SIZE", "BODY.PEEK[HEADER]"])
     client.logout()
+
+
+def append(port: int, user: str, password: str, made: Iterable[tuple[bytes, datetime, list[str]]]) -> None:
+    """Put messages into INBOX, 500 in one command (RFC 3502)."""
+    client = imaplib.IMAP4("127.0.0.1", port)
+    client.login(user, password)
+    answers: Any = client.file  # its lines are bytes
+    messages = iter(made)
+    while batch := list(islice(messages, 500)):
+        out = [b"A1 APPEND INBOX"]
+        for raw, when, flags in batch:
+            whole = raw.replace(b"\n", b"\r\n")
+            stamp = f'({" ".join(flags)}) "{when:%d-%b-%Y %H:%M:%S} +0000"'
+            out.append(f" {stamp} {{{len(whole)}+}}\r\n".encode() + whole)
+        client.sock.sendall(b"".join(out) + b"\r\n")
+        while not (line := answers.readline()).startswith(b"A1 "):
+            pass
+        if not line.startswith(b"A1 OK"):
+            raise RuntimeError(line)
+    client.logout()
+
+
+def first_fifty(port: int, user: str, password: str, exists: int) -> float:
+    """Sign in, open INBOX and fetch its newest 50 messages, with nothing but imaplib; return the seconds."""
+    started = time.monotonic()
+    client = imaplib.IMAP4("127.0.0.1", port)
+    client.login(user, password)
+    client.select("INBOX", readonly=True)
+    client.fetch(f"{max(1, exists - 49)}:{exists}", "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])")
+    seconds = time.monotonic() - started
+    client.logout()
+    return seconds

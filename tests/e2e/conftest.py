@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,11 +30,28 @@ START_S = 120  # the interface may have to be built first on a slow machine
 expect.set_options(timeout=20_000)
 
 
-class App:
-    """A running mailcrm with an empty data folder."""
+#: Files that take minutes, the longest first: each runs as one, and who begins with one last works alone in the end.
+LONGEST = ("two_users", "story", "oauth", "live", "tracking", "editor_keeps", "accessibility", "connect", "templates")
 
-    def __init__(self, folder: Path) -> None:
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files (with `--no-loadscope-reorder`, else they are ordered by their number of tests)."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        return next((at for name, at in places.items() if item.path.name.startswith(name)), len(places))
+
+    items.sort(key=place)
+
+
+class App:
+    """A running mailcrm without a row in its database: a copy of `migrated`, else one that it makes itself."""
+
+    def __init__(self, folder: Path, migrated: Path | None = None) -> None:
         self.folder = folder
+        if migrated is not None:
+            (folder / "data").mkdir(mode=0o700)
+            shutil.copy(migrated, folder / "data" / "mailcrm.sqlite3")
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.log = folder / "serve.log"
@@ -90,9 +108,9 @@ class App:
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def app(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[App]:
     """A fresh mailcrm: nothing set up."""
-    with App(tmp_path_factory.mktemp("app")) as running:
+    with App(tmp_path_factory.mktemp("app"), migrated_sqlite) as running:
         failed = True
         try:
             yield running
@@ -126,6 +144,12 @@ def snap(page: Page, name: str) -> None:
     RESULTS.mkdir(exist_ok=True)
     page.wait_for_timeout(300)  # let transitions end; nothing is asserted on this
     page.screenshot(path=str(RESULTS / f"{name}.png"))
+
+
+def undo(page: Page, said: str) -> None:
+    """Take back what this toast says; others may still stand beside it, or in front of it on a slow machine."""
+    toast = page.locator('[data-sonner-toast][data-removed="false"]', has_text=said).first  # the newest
+    toast.get_by_role("button", name="Undo").click()
 
 
 def make_administrator(page: Page, app: App, address: str, password: str) -> None:

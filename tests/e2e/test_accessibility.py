@@ -1,6 +1,7 @@
-"""Every page for people who read by ear, by keys or with low sight: axe's WCAG 2.2 A and AA rules, light and dark (DESIGN §8).
+"""Every page in both languages: no rule of axe's WCAG 2.2 A and AA broken, no word missing, nothing on the console (DESIGN §8).
 
-Runs in the demo workspace. What no rule can judge (order, focus, what a key does) is checked by hand below.
+Runs in the demo workspace: light in English, dark in Japanese, one visit each. What no rule can judge (order, focus, what a
+key does) is checked by hand below.
 """
 
 from __future__ import annotations
@@ -13,13 +14,42 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from mailcrm import routes
+from mailcrm.services.i18n import catalogue
 from tests.e2e.conftest import App, snap
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-PAGES = (
-    "/inbox", "/drafts", "/outbox", "/sent", "/archive", "/deals", "/people", "/settings/email-sync",
-    "/settings/people", "/settings/profile",
-)  # fmt: skip
+#: Addresses with a row in them, from the demo; those without a session stand in OUTSIDE.
+ROWS = {"deal_arg": "1", "lead_arg": "1", "person_arg": "1", "organization_arg": "1", "thread_arg": "1"}
+OUTSIDE = (routes.LOGIN, routes.FORGOT, routes.LOGIN_CODE, "/reset/none", "/invite/none")
+STAGES = {"Contact made"}  # what the demo's pipeline is made of is data, in the language it was made in
+FIRST_LOAD = 450_000  # bytes of compressed script that the inbox may need (issue 9, Speed)
+
+TEXTS = """() => {
+  const WRITTEN = '[dir="auto"], bdi';  // what people wrote says so (DESIGN §9)
+  const found = new Set();
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const parent = walk.currentNode.parentElement;
+    if (parent && !parent.closest(`script, style, noscript, [hidden], ${WRITTEN}`)) found.add(walk.currentNode.data.trim());
+  }
+  for (const el of document.querySelectorAll("[aria-label], [title], [placeholder], [alt]"))
+    if (!el.matches(WRITTEN)) for (const name of ["aria-label", "title", "placeholder", "alt"]) found.add((el.getAttribute(name) ?? "").trim());
+  return [...found].filter(Boolean);
+}"""
+
+
+def pages() -> list[str]:
+    """Every address of routes.py that a person can open in the demo, signed in."""
+    found = []
+    for name, path in vars(routes).items():
+        if not name.isupper() or not isinstance(path, str) or not path.startswith("/") or "{" in path:
+            continue
+        path = re.sub(r"\[(\w+)\]", lambda part: ROWS.get(part[1], ""), path)
+        if path.startswith(("/auth", "/oauth", "/imports", "/reset", "/invite")) or path in (*OUTSIDE, routes.SETUP):
+            continue
+        found.append(path)
+    return sorted(set(found) - {routes.ROOT, routes.SETTINGS})  # the same pages as the inbox and email sync
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +66,9 @@ def signed_in(app: App, chromium: Browser) -> Iterator[Page]:
     context.close()
 
 
-def violations(page: Page) -> str:
-    page.wait_for_timeout(400)  # a fading element has the colours of neither state
+def violations(page: Page, *, still: bool = False) -> str:
+    if not still:
+        page.wait_for_timeout(400)  # a fading element has the colours of neither state
     found = Axe().run(page, options=RULES).response["violations"]
     return "\n".join(f"{page.url} {each['id']}: {each['nodes'][0]['html'][:300]}" for each in found)
 
@@ -47,17 +78,68 @@ def ready(page: Page, url: str) -> None:
     expect(page.get_by_test_id("sync-status")).not_to_be_empty()
 
 
+def missing(texts: list[str], language: str) -> list[str]:
+    """What no catalogue filled: an empty place, a parameter, or English among Japanese."""
+    wrong = [each for each in texts if each in ("undefined", "null", "NaN") or re.search(r"\{[a-z_]+\}", each)]
+    if language == "ja":
+        english, japanese = catalogue("en"), catalogue("ja")
+        untold = {text for key, text in english.items() if japanese[key] != text and " " in text} - STAGES
+        wrong += [each for each in texts if each in untold]
+    return wrong
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("ja", "dark")])
+def test_every_page_is_whole(app: App, chromium: Browser, signed_in: Page, language: str, theme: str) -> None:
+    """Issue 9, 6 and 7: both languages, both themes; no missing word, no broken rule, no word on the console."""
+    settings = {"color_scheme": theme, "reduced_motion": "reduce", "locale": {"en": "en-GB", "ja": "ja-JP"}[language]}
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, **settings)  # type: ignore[arg-type]
+    context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    page = context.new_page()
+    said: list[str] = []
+    page.on(
+        "console",
+        lambda line: said.append(f"{page.url} {line.text}") if line.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: said.append(f"{page.url} {error}"))
+    found: list[str] = []
+    for path in OUTSIDE:
+        page.goto(app.url + path)
+        expect(page.locator("h1, h2").first).to_be_visible()
+        found += [violations(page, still=True), *missing(page.evaluate(TEXTS), language)]
+    context.add_cookies(signed_in.context.cookies())  # type: ignore[arg-type]
+    page.goto(f"{app.url}/settings/profile")
+    page.get_by_test_id("profile-language").select_option(language)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    for path in pages():
+        ready(page, app.url + path)
+        expect(page.locator("html")).to_have_class(re.compile(theme))
+        expect(page.locator(".bones:visible")).to_have_count(0)
+        found += [
+            violations(page, still=True),
+            *(f"{path}: {each}" for each in missing(page.evaluate(TEXTS), language)),
+        ]
+        if path == routes.INBOX:
+            bytes_ = page.evaluate(
+                "() => performance.getEntriesByType('resource').filter((each) => each.name.endsWith('.js'))"
+                ".reduce((sum, each) => sum + each.encodedBodySize, 0)"
+            )
+            assert 100_000 < bytes_ < FIRST_LOAD
+    if language != "en":
+        page.goto(f"{app.url}/settings/profile")
+        page.get_by_test_id("profile-language").select_option("en")
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+    context.close()
+    assert "\n".join(filter(None, found)) == ""
+    assert said == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_break_no_rule(app: App, signed_in: Page, theme: str) -> None:
-    """DESIGN §8: 0 violations on every page, with menus, the hover card and the composer open."""
+    """DESIGN §8: 0 violations with menus, the hover card, the composer, a deal and a person open."""
     page = signed_in
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
     found: list[str] = []
-    for path in PAGES:
-        ready(page, app.url + path)
-        expect(page.locator("html")).to_have_class(re.compile(theme))
-        found.append(violations(page))
     ready(page, f"{app.url}/inbox")
     page.get_by_test_id("notification-bell").click()
     expect(page.get_by_test_id("notification-item").first).to_be_visible()
@@ -89,6 +171,30 @@ def test_pages_break_no_rule(app: App, signed_in: Page, theme: str) -> None:
     expect(page.get_by_test_id("timeline-item").first).to_be_visible()
     found.append(violations(page))
     assert not any(found), "\n".join(filter(None, found))
+
+
+def test_files_sources_and_paper(app: App, signed_in: Page) -> None:
+    """Issue 9 item 2: a text file opens over the page and keeps its keys to itself; the source; the view for paper."""
+    page = signed_in
+    ready(page, f"{app.url}/inbox")
+    page.get_by_test_id("thread-row").filter(has_text="Büsum").first.click()
+    file = page.locator("[data-preview=text]").first
+    file.click()
+    preview = page.get_by_test_id("preview")
+    expect(preview.frame_locator("iframe").locator("pre")).not_to_be_empty()
+    page.keyboard.press("e")  # archives nothing behind it
+    assert violations(page) == ""
+    page.keyboard.press("Escape")
+    expect(preview).not_to_be_visible()
+    expect(file).to_be_visible()
+    page.get_by_test_id("message-menu").last.click()
+    with page.context.expect_page() as opening:
+        page.get_by_test_id("message-original").click()
+    source = opening.value
+    expect(source.get_by_role("cell", name="Büsum").first).to_be_visible()
+    expect(source.locator("pre.source")).to_contain_text("Message-ID:")
+    source.close()
+    expect(page.get_by_test_id("thread-print")).to_have_attribute("data-print", re.compile("^/print/"))
 
 
 def test_tab_meets_skip_links_first_and_one_row_of_the_list(app: App, signed_in: Page) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
-from tests.e2e.conftest import App, snap
+from tests.e2e.conftest import App, snap, undo
 
 OWN = "sana@tidewater.example"
 #: Near the end of a demo email: too late for a snippet, so it is read in the frame or not at all.
@@ -87,6 +87,28 @@ def test_keys_are_not_ours_while_somebody_types_or_converts(page: Page) -> None:
     page.get_by_test_id("search-input").fill("")
 
 
+def test_search_completes_finds_and_marks(app: App, page: Page) -> None:
+    """B11: operators and people are offered by the keyboard; accents need not be typed; hits are marked in the rows."""
+    field = page.get_by_test_id("search-input")
+    offers = page.get_by_test_id("search-offer")
+    field.click()
+    field.press_sequentially("sub")
+    expect(offers.first).to_have_text(re.compile("subject:"))
+    snap(page, "search-offers")
+    field.press("ArrowDown")
+    field.press("Enter")
+    expect(field).to_have_value("subject:")
+    field.press_sequentially("busum")
+    field.press("Enter")
+    expect(page).to_have_url(re.compile("q=subject"))
+    expect(page.get_by_test_id("thread-row").filter(has_text="Büsum").first).to_be_visible()
+    page.wait_for_function("() => [...(CSS.highlights.get('search') ?? [])].some((range) => String(range) === 'Büsum')")
+    snap(page, "search-marked")
+    field.fill("from:nobody-at-all")
+    field.press("Enter")
+    expect(page.get_by_test_id("thread-row")).to_have_count(0)
+
+
 def test_enter_in_a_field_never_sends(page: Page) -> None:
     """DESIGN §6: the Enter that confirms a Japanese conversion must not send a half-written email."""
     page.get_by_test_id("compose-open").click()
@@ -106,7 +128,7 @@ def test_a_wrong_address_is_named_and_nothing_leaves(page: Page) -> None:
     page.get_by_test_id("compose-subject").fill("Tide tables")
     page.get_by_test_id("compose-send").click()
     expect(page.get_by_test_id("compose-error")).to_contain_text("lena at nordlicht")
-    expect(page.get_by_test_id("compose-to")).to_have_value(f"lena at nordlicht, {OWN}")
+    expect(page.get_by_test_id("chip-to")).to_have_count(2)
     page.get_by_test_id("compose-discard").click()
     expect(page.get_by_test_id("compose-body")).to_have_count(0)
 
@@ -141,7 +163,7 @@ def test_undo_takes_a_sent_email_back(page: Page) -> None:
     page.get_by_test_id("compose-send").click()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_test_id("compose-body")).to_contain_text("Wait a moment.")
-    expect(page.get_by_test_id("compose-to")).to_have_value(re.compile(OWN))
+    expect(page.get_by_test_id("chip-to")).to_have_attribute("title", re.compile(OWN))
     page.get_by_test_id("compose-discard").click()
     expect(page.get_by_test_id("compose-body")).to_have_count(0)
 
@@ -191,3 +213,69 @@ def test_another_users_and_made_up_ids_look_the_same(app: App, page: Page) -> No
         expect(page.get_by_text("That doesn’t exist, or you can’t see it.")).to_be_visible()
     page.goto(f"{app.url}/deal/99999")
     expect(page.get_by_text("No such deal")).to_be_visible()
+
+
+def test_filters_combine_and_stay_in_the_address(page: Page) -> None:
+    """Issue 9: filters are chips that combine; back, forward and reload keep them; a view keeps them under a name."""
+    page.get_by_test_id("filter-unread").click()
+    page.wait_for_url("**/inbox?filter=unread")
+    page.get_by_test_id("filter-menu").click()
+    page.get_by_test_id("filter-files").click()
+    page.wait_for_url("**/inbox?filter=unread,files")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("filter-on")).to_have_count(1)
+    page.go_back()
+    expect(page.get_by_test_id("filter-on")).to_have_count(0)
+    expect(page.get_by_test_id("filter-unread")).to_have_attribute("aria-pressed", "true")
+    page.go_forward()
+    expect(page.get_by_test_id("filter-on")).to_have_count(1)
+    page.get_by_test_id("view-save").click()
+    page.get_by_test_id("view-name").fill("New files")
+    page.get_by_test_id("view-keep").click()
+    expect(page.get_by_test_id("view")).to_have_attribute("aria-current", "page")
+    page.reload()
+    expect(page.get_by_test_id("filter-on")).to_have_count(1)
+    page.get_by_test_id("view").hover()
+    page.get_by_test_id("view-more").click()
+    page.get_by_test_id("view-delete").click()
+    expect(page.get_by_test_id("view")).to_have_count(0)
+    undo(page, "New files")
+    expect(page.get_by_test_id("view")).to_have_text("New files")
+
+
+def test_a_label_is_made_and_put_on_by_keys(page: Page) -> None:
+    """Issue 9: labels with colours, made where they are used, in rows and reading, with Undo."""
+    page.get_by_test_id("thread-row").filter(has_text="Proposal, 24 probes").click()
+    expect(page.get_by_test_id("message-frame").last).to_be_visible()
+    page.keyboard.press("Shift+L")
+    expect(page.get_by_test_id("label-name")).to_be_focused()
+    page.keyboard.type("Tender")
+    page.keyboard.press("Enter")
+    worn = page.locator(".thread-row").get_by_test_id("thread-label")
+    expect(worn).to_have_text("Tender")
+    page.keyboard.press("Escape")
+    undo(page, "Tender")
+    expect(worn).to_have_count(0)
+
+
+def test_the_palette_finds_goes_and_gives_the_focus_back(page: Page) -> None:
+    """B12: Ctrl K finds and does; an Enter that ends a conversion does nothing; the focus returns to its row."""
+    row = page.locator(".thread-row").nth(2)
+    row.focus()
+    page.keyboard.press("Control+k")
+    field = page.get_by_test_id("palette-input")
+    expect(field).to_be_focused()
+    field.press_sequentially("busum")
+    expect(page.locator('[data-testid="palette-row"][data-kind="thread"]').first).to_contain_text("Büsum")
+    field.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "keyCode": 229, "bubbles": True})
+    expect(field).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(row).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_test_id("keys-sheet")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.keyboard.type(">deals")
+    expect(page.locator('[data-testid="palette-row"][aria-selected="true"]')).to_contain_text("Deals")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/deals")

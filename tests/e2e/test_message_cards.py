@@ -83,6 +83,12 @@ MAIL = {
     "first": letter("s1@t", "Quay works", TEXT + "first"),
     "second": letter("s2@t", "Re: Quay works", TEXT + "second", "s1@t"),
     "third": letter("s3@t", "Crane rental", TEXT + "third", "s1@t s2@t"),
+    "pictures": letter(
+        "pic@t", "Spring catalogue",
+        'Content-Type: text/html\r\n\r\n<p>New boats, see <a href="https://elsewhere.invalid/x">boats.example</a></p>'
+        '<img src="https://cdn.invalid/boat.png" alt="A boat"><img src="https://cdn.invalid/p.gif" width="1" height="1">'
+        '<img src="https://u1.ct.sendgrid.net/wf/open?upn=a">',
+    ).replace(b"From: Lena Vogt <", b'From: "support@bank.example" <'),
 }  # fmt: skip
 
 
@@ -102,7 +108,7 @@ def page(app: App, chromium: Browser, dovecot: DovecotServer) -> Iterator[Page]:
     make_administrator(opened, app, ANN, PASSWORD)
     add_mailbox(app, ANN, dovecot.spec(ANN), sink.spec(ANN), "secret")
     opened.goto(f"{app.url}/inbox")
-    expect(opened.get_by_test_id("thread-row")).to_have_count(5, timeout=60_000)
+    expect(opened.get_by_test_id("thread-row")).to_have_count(6, timeout=60_000)
     yield opened
     context.close()
     sink.stop()
@@ -168,6 +174,8 @@ def test_an_attached_email_can_be_read(page: Page) -> None:
 def test_split_and_merge_with_undo(page: Page) -> None:
     choose(page, "Quay works")
     expect(page.locator("article.msg")).to_have_count(3)
+    rows = page.get_by_test_id("thread-row")
+    before = rows.count()
     folded = page.locator("article.msg").nth(2).locator("button.msg-fold")
     if folded.count():
         folded.click()
@@ -176,11 +184,11 @@ def test_split_and_merge_with_undo(page: Page) -> None:
     page.get_by_test_id("split-here").click()
     expect(page.locator("h2.subject")).to_contain_text("Crane rental")
     expect(page.locator("article.msg")).to_have_count(1)
-    expect(page.get_by_test_id("thread-row")).to_have_count(6)
+    expect(rows).to_have_count(before + 1)
 
     page.get_by_role("button", name="Undo").last.click()
     expect(page.locator("article.msg")).to_have_count(3)
-    expect(page.get_by_test_id("thread-row")).to_have_count(5)
+    expect(rows).to_have_count(before)
 
     page.get_by_test_id("merge").click()
     page.get_by_test_id("merge-search").fill("Signed")
@@ -189,7 +197,41 @@ def test_split_and_merge_with_undo(page: Page) -> None:
     assert broken_rules(page) == []
     page.get_by_test_id("merge-option").click()
     expect(page.locator("article.msg")).to_have_count(4)
-    expect(page.get_by_test_id("thread-row")).to_have_count(4)
+    expect(rows).to_have_count(before - 1)
     page.get_by_role("button", name="Undo").last.click()
-    expect(page.get_by_test_id("thread-row")).to_have_count(5)
+    expect(rows).to_have_count(before)
     expect(page.locator("article.msg")).to_have_count(3)
+
+
+def test_remote_images_are_hidden_until_asked_for(page: Page) -> None:
+    """Threats 2 and 4: the bar, this once, from now on, taken back; no request of the browser leaves this server."""
+    foreign: list[str] = []
+    page.on("request", lambda request: foreign.append(request.url) if ".invalid" in request.url else None)
+    choose(page, "Spring catalogue")
+    bar, frame = page.get_by_test_id("remote-bar"), page.frame_locator("[data-testid=message-frame]")
+    expect(bar).to_contain_text("Remote images are hidden")
+    expect(bar).to_contain_text("2 trackers blocked")
+    expect(page.get_by_test_id("deception")).to_contain_text("says support@bank.example, but this came from lena@")
+    expect(frame.locator("a[data-to='elsewhere.invalid']")).to_be_visible()
+    expect(frame.locator("img[src]")).to_have_count(0)
+    assert broken_rules(page) == []
+    snap(page, "remote-images")
+    page.get_by_test_id("show-remote").click()
+    expect(frame.locator("img[src^='image?u=']")).to_have_count(1)
+    expect(bar).to_have_count(0)
+    expect(page.get_by_test_id("tracker-note")).to_have_text("2 trackers blocked")
+    choose(page, "Signed offer")
+    choose(page, "Spring catalogue")
+    expect(bar).to_be_visible()  # once was once
+    page.get_by_test_id("remote-menu").click()
+    page.get_by_test_id("remote-sender").click()
+    expect(page.get_by_text("Images from lena@nordlicht.example are shown from now on")).to_be_visible()
+    expect(frame.locator("img[src^='image?u=']")).to_have_count(1)
+    page.goto(page.url.partition("/thread")[0].partition("/inbox")[0] + "/settings/profile")
+    row = page.get_by_test_id("remote-row")
+    expect(row).to_contain_text("lena@nordlicht.example")
+    row.scroll_into_view_if_needed()
+    snap(page, "remote-images-settings")
+    page.get_by_test_id("remote-remove").click()
+    expect(row).to_have_count(0)
+    assert foreign == []

@@ -98,6 +98,9 @@ def connect_mailbox(page: Page, world: World, address: str) -> None:
     page.get_by_test_id("mailbox-username").fill(address)
     page.get_by_test_id("mailbox-password").fill(BOX_PASSWORD)
     page.get_by_test_id("mailbox-connect").click()
+    expect(page.get_by_test_id("mailbox-fresh")).to_be_visible(timeout=60_000)
+    page.get_by_test_id("mailbox-fresh-continue").click()
+    page.get_by_test_id("mailbox-fresh-done").click()
 
 
 def choose(page: Page, testid: str, value: str) -> None:

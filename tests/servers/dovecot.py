@@ -39,7 +39,7 @@ ssl = yes
 ssl_cert = <{certificate}
 ssl_key = <{key}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login{mechanisms}
 auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 50
@@ -53,6 +53,7 @@ first_valid_uid = 0
 last_valid_uid = 0
 first_valid_gid = 0
 {chroots}
+{grants}
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%u {home}/users/%u
@@ -103,6 +104,20 @@ service anvil {{
 }}
 """
 
+_GRANTS = """
+auth_cache_size = 0
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {home}/oauth2.conf
+}}
+service auth {{
+  unix_listener for-postfix {{
+    mode = 0666
+  }}
+}}
+"""
+
 
 def free_port() -> int:
     """Ask the system for a TCP port that nobody uses now."""
@@ -127,10 +142,13 @@ class DovecotServer:
     prefix = ""
     host = "localhost"  # its certificate is for this name; plain text is allowed there
 
-    def __init__(self) -> None:
+    def __init__(self, *, introspect: str = "", issuer: Issuer | None = None, mechanisms: str = "") -> None:
+        """`introspect`: where to ask about tokens (tests/servers/oidc.py); `issuer` signs its certificate and ours."""
+        self._introspect = introspect
+        self._mechanisms = mechanisms or (" xoauth2 oauthbearer" if introspect else "")
         self.home = Path(tempfile.mkdtemp(prefix="mailcrm-dovecot-"))
         self.home.chmod(0o755)
-        self.issuer = Issuer(self.home)
+        self.issuer = issuer or Issuer(self.home)
         self.plain_port, self.tls_port = free_port(), free_port()
         self._names = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
@@ -150,8 +168,19 @@ class DovecotServer:
         chroots = "" if root else "service imap-login {\n chroot =\n}\nservice anvil {\n chroot =\n}"
         if not root:
             self.home.chmod(0o700)
+        grants = ""
+        if self._introspect:
+            (self.home / "oauth2.conf").write_text(
+                f"introspection_url = {self._introspect}\nintrospection_mode = post\n"
+                f"client_id = dovecot\nclient_secret = introspection\nusername_attribute = sub\n"
+                f"active_attribute = active\nactive_value = true\ntls_ca_cert_file = {self.issuer.file}\n"
+                "max_parallel_connections = 10\n"
+            )
+            grants = _GRANTS.format(home=self.home)
         (self.home / "dovecot.conf").write_text(
             _CONFIG.format(
+                mechanisms=self._mechanisms,
+                grants=grants,
                 home=self.home,
                 certificate=certificate,
                 key=key,
@@ -194,8 +223,8 @@ class DovecotServer:
         """Return how to reach this server as the user `name`."""
         return ServerSpec(self.host, self.tls_port if security == "ssl" else self.plain_port, security, name)
 
-    def add_user(self, name: str, password: str = "secret") -> Path:
-        """Add a user with an empty Maildir; return the Maildir."""
+    def add_user(self, name: str, password: str = "secret", *, location: str = "") -> Path:
+        """Add a user with an empty Maildir; return the Maildir. `location`: where the mail is kept in its place."""
         home = self.home / "mail" / name
         maildir = home / "Maildir"
         maildir.mkdir(parents=True, exist_ok=True)
@@ -203,7 +232,10 @@ class DovecotServer:
         self._own(maildir)
         self._make_maildir(maildir)
         # A file for each user: Dovecot looks at most once a second for changes in a file that it has read.
-        (self.home / "users" / name).write_text(f"{name}:{{PLAIN}}{password}:{self._uid}:{self._gid}::{home}::\n")
+        extra = f"userdb_mail={location}" if location else ""
+        (self.home / "users" / name).write_text(
+            f"{name}:{{PLAIN}}{password}:{self._uid}:{self._gid}::{home}::{extra}\n"
+        )
         self.passwords[name] = password
         return maildir
 
@@ -255,6 +287,18 @@ class DovecotServer:
         temporary.rename(target)
         os.utime(base / "cur")
         return target
+
+    @property
+    def auth_socket(self) -> Path:
+        """Where another server asks whether a sign-in is right (Postfix's smtpd_sasl_path); with `introspect` only."""
+        return self.home / "run" / "for-postfix"
+
+    def kick(self, user: str) -> None:
+        """End every connection of a user, as a provider does whose user took a grant back."""
+        doveadm = shutil.which("doveadm", path=os.environ.get("PATH", "") + ":/usr/bin:/usr/sbin")
+        subprocess.run(
+            [str(doveadm), "-c", str(self.home / "dovecot.conf"), "kick", user], capture_output=True, check=False
+        )
 
     def new_uidvalidity(self, user: str, folder: str = "INBOX") -> None:
         """Forget every UID of a folder: the next opening gives another UIDVALIDITY and new UIDs."""

@@ -14,10 +14,19 @@ from tests.servers.cyrus import PROGRAM as CYRUS
 from tests.servers.cyrus import CyrusServer
 from tests.servers.dovecot import PROGRAM as DOVECOT
 from tests.servers.dovecot import DovecotServer
+from tests.servers.oidc import OidcProvider
+from tests.servers.postfix import PROGRAM as POSTFIX
+from tests.servers.postfix import PostfixServer
 from tests.servers.pymap import PymapServer
 from tests.servers.smtp_sink import SmtpSink
 
-_PROGRAMS = {"dovecot": DOVECOT, "cyrus": CYRUS, "courier": COURIER, "mbsync": shutil.which("mbsync")}
+_PROGRAMS = {
+    "dovecot": DOVECOT,
+    "cyrus": CYRUS,
+    "courier": COURIER,
+    "mbsync": shutil.which("mbsync"),
+    "postfix": POSTFIX,
+}
 
 
 def needs(program: str) -> None:
@@ -77,6 +86,45 @@ def pymap() -> Iterator[PymapServer]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def oidc() -> Iterator[OidcProvider]:
+    """A running OpenID Connect provider in the part of Google and Microsoft; `oidc.in_charge()` makes it theirs."""
+    server = OidcProvider()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def oauth_dovecot(oidc: OidcProvider) -> Iterator[DovecotServer]:
+    """A Dovecot that asks that provider about every token."""
+    needs("dovecot")
+    server = DovecotServer(introspect=f"{oidc.url}/token/introspection", issuer=oidc.issuer)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def submission(oauth_dovecot: DovecotServer) -> Iterator[PostfixServer]:
+    """A Postfix that takes mail by STARTTLS and sign-in, tokens too, and hands it on to `submission.sink`."""
+    needs("postfix")
+    sink = SmtpSink(auth=False)
+    sink.start()
+    server = PostfixServer(sink.port, dovecot=oauth_dovecot)
+    server.sink = sink
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        sink.stop()
 
 
 @pytest.fixture

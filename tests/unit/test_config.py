@@ -70,3 +70,32 @@ def test_a_bad_value_stops_the_start_with_one_sentence(tmp_path: Path, name: str
 def test_https_means_secure_cookies(tmp_path: Path) -> None:
     assert load(tmp_path, MAILCRM_PUBLIC_URL="https://crm.example/").secure_cookies
     assert not load(tmp_path).secure_cookies
+
+
+def test_smart_bcc_listens_where_it_is_told_for_its_domain(tmp_path: Path) -> None:
+    """`MAILCRM_BCC_LISTEN` is SMTP unless it says LMTP, and needs the domain whose mail comes there (M01)."""
+    env = {"MAILCRM_DATA_DIR": str(tmp_path), "MAILCRM_BCC_DOMAIN": "Bcc.Example.", "MAILCRM_BCC_LISTEN": "[::1]:25"}
+    found = config.load(env).bcc
+    assert (found.domain, found.protocol, found.host, found.port) == ("bcc.example", "smtp", "::1", 25)
+    lmtp = config.load(
+        env | {"MAILCRM_BCC_LISTEN": "lmtp://127.0.0.1:2424", "MAILCRM_BCC_AUTHSERV": "Mx.Example, b"}
+    ).bcc
+    assert (lmtp.protocol, lmtp.port, lmtp.authservs) == ("lmtp", 2424, frozenset({"mx.example", "b"}))
+    for bad in (
+        {"MAILCRM_BCC_LISTEN": "25"},
+        {"MAILCRM_BCC_RELAYS": "everybody"},
+        {"MAILCRM_BCC_DOMAIN": ""},
+        {"MAILCRM_BCC_DOMAIN": "a b"},
+    ):
+        with pytest.raises(ConfigError):
+            config.load(env | bad)
+
+
+def test_the_workspaces_own_mail_needs_a_sender(tmp_path: Path) -> None:
+    """`MAILCRM_SMTP_HOST` without an address to write from stops the start."""
+    env = {"MAILCRM_DATA_DIR": str(tmp_path), "MAILCRM_SMTP_HOST": "mail.example"}
+    with pytest.raises(ConfigError):
+        config.load(env)
+    found = config.load(env | {"MAILCRM_SMTP_USERNAME": "crm@mail.example", "MAILCRM_SMTP_PASSWORD": "s3cret"})
+    assert (found.smtp.sender, found.smtp.port) == ("crm@mail.example", 587)
+    assert "s3cret" not in repr(found) + repr(found.shown)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mailcrm.endpoints.messages import body_headers
 from mailcrm.services.mail.parse.html import UncleanableHtml, clean_html
 from mailcrm.services.mail.render import document_of
 from tests.conftest import needs
+from tests.netlog import logged
 
 ORIGIN = "http://mail.test"
 OWN_FONTS = {f"{ORIGIN}/assets/mail-inter-{script}.woff2" for script in FRAME_FONTS}
@@ -161,7 +162,9 @@ def _batches(outputs: list[str]) -> list[str]:
     return ["\n".join(f"<div>{html}</div>" for html in outputs[i : i + BATCH]) for i in range(0, len(outputs), BATCH)]
 
 
-def test_cleaned_alone_does_nothing(watched: Watched, outputs: list[str]) -> None:
+def test_cleaned_alone_does_nothing(
+    watched: Watched, outputs: list[str], record_property: Callable[[str, object], None]
+) -> None:
     """Threat 1: scripts 0, loads 0, allow-list violations 0, without any second wall."""
     assert len(outputs) > 1000
     for number, batch in enumerate(_batches(outputs)):
@@ -169,6 +172,7 @@ def test_cleaned_alone_does_nothing(watched: Watched, outputs: list[str]) -> Non
         watched.open(f"/bare/{number}")
         watched.page.evaluate(POKE)
         assert watched.page.evaluate(JUDGE) == []
+    record_property("measured", f"{len(outputs)} outputs, {len(watched.acts)} acted, {len(watched.loads)} loaded")
     assert (watched.acts, watched.loads) == ([], [])
 
 
@@ -177,7 +181,7 @@ def test_framed_does_nothing_and_trips_nothing(watched: Watched, outputs: list[s
     batches = _batches(outputs)
     frames = "".join(f'<iframe sandbox="{SANDBOX}" src="/frame/{n}"></iframe>' for n in range(len(batches)))
     for number, batch in enumerate(batches):
-        watched.show(f"/frame/{number}", document_of(batch), body_headers(remote=False))
+        watched.show(f"/frame/{number}", document_of(batch), body_headers())
     watched.show("/", f"<!doctype html><meta charset=utf-8><body>{frames}</body>")
     watched.open("/")
     heights = watched.page.evaluate(
@@ -211,7 +215,7 @@ def test_raw_vectors_are_held_by_the_frame(watched: Watched, vectors: list[dict[
     """F8: the second wall alone stops scripts and requests too, should the cleaner ever fail."""
     chosen = random.Random(8).sample([v for v in vectors if "script" in v["acts"] or "remote-load" in v["acts"]], 120)
     for number, vector in enumerate(chosen):
-        watched.show(f"/frame/{number}", document_of(vector["html"]), body_headers(remote=False))
+        watched.show(f"/frame/{number}", document_of(vector["html"]), body_headers())
     frames = "".join(f'<iframe sandbox="{SANDBOX}" src="/frame/{n}"></iframe>' for n in range(len(chosen)))
     watched.show("/", f"<!doctype html><meta charset=utf-8><body>{frames}</body>")
     watched.open("/")
@@ -233,3 +237,44 @@ def test_hostile_text_is_only_text(watched: Watched, vectors: list[dict[str, Any
     assert watched.page.evaluate(JUDGE) == []
     assert (watched.acts, watched.loads) == ([], [])
     assert escape("<script>") in body
+
+
+def test_cleaned_mail_turns_to_no_foreign_host(
+    browser: Browser, outputs: list[str], tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Threat 2, F8: by Chromium's own log no name is looked up and no socket begun, bare and framed, after every event."""
+    path = shutil.which("chromium") or needs("chromium")
+    with logged(browser.browser_type, path, tmp_path / "net.json") as seen:
+        batches = _batches(outputs)
+        for number, batch in enumerate(batches):
+            seen.pages.show(f"/frame/{number}", document_of(batch), body_headers())
+        frames = "".join(f'<iframe sandbox="{SANDBOX}" src="/frame/{n}"></iframe>' for n in range(len(batches)))
+        seen.pages.show("/", f"<!doctype html><meta charset=utf-8><body>{frames}</body>")
+        seen.page.goto(f"{seen.pages.origin}/", wait_until="load", timeout=60_000)
+        seen.pages.show(
+            "/bare", "<!doctype html><meta charset=utf-8>" + "".join(f"<div>{each}</div>" for each in outputs)
+        )
+        seen.page.goto(f"{seen.pages.origin}/bare", wait_until="load", timeout=60_000)
+        seen.page.evaluate(POKE)
+    assert {f"/frame/{n}" for n in range(len(batches))} <= set(seen.pages.asked)
+    record_property("measured", f"{len(outputs)} outputs, {len(seen.hosts)} foreign hosts")
+    assert seen.hosts == set()
+
+
+def test_uncleaned_mail_turns_to_foreign_hosts(
+    browser: Browser, vectors: list[dict[str, Any]], tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """The positive control: the same log sees what uncleaned vectors load, so it is not blind; the frame holds most."""
+    path = shutil.which("chromium") or needs("chromium")
+    chosen = random.Random(11).sample([v for v in vectors if v["acts"] == ["remote-load"]], 150)
+    preconnect = '<link rel="preconnect" href="https://preconnect-{n}.test">'
+    with logged(browser.browser_type, path, tmp_path / "net.json") as seen:
+        for number, vector in enumerate(chosen):
+            html = f"<!doctype html><meta charset=utf-8><body>{preconnect.format(n=number)}{vector['html']}</body>"
+            seen.pages.show(f"/raw/{number}", html)
+        frames = "".join(f'<iframe src="/raw/{n}"></iframe>' for n in range(len(chosen)))
+        seen.pages.show("/", f"<!doctype html><meta charset=utf-8><body>{frames}</body>")
+        seen.page.goto(f"{seen.pages.origin}/", wait_until="load", timeout=60_000)
+    record_property("measured", f"control: {len(seen.hosts)} foreign hosts")
+    assert len([host for host in seen.hosts if host.startswith("preconnect-")]) >= 100
+    assert len([host for host in seen.hosts if not host.startswith("preconnect-")]) >= 3

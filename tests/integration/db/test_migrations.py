@@ -10,6 +10,8 @@ from mailcrm.errors import ConfigError
 from mailcrm.services import db as database
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")  # SQLite
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_models_and_migrations_agree(db: str) -> None:
     command.check(database.alembic_config())  # raises when autogenerate would change anything
 

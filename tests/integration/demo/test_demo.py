@@ -115,7 +115,7 @@ def test_some_sent_mail_has_been_opened_and_clicked(sqlite_db: Path) -> None:
     assert (waiting.opens, waiting.clicks) == (0, 0)
     assert len(threads.list_threads(sana, opened=True).rows) == 3
     assert len(threads.list_threads(sana, clicked=True).rows) == 2
-    assert {each.kind for each in notifications.list_notifications(sana)} == {"open", "click"}
+    assert {each.kind for each in notifications.list_notifications(sana)} == {"open", "click", "replied"}
 
 
 def test_mail_is_given_out_byte_for_byte_and_keeps_its_uids_over_a_restart(sqlite_db: Path) -> None:

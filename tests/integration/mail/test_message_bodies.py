@@ -116,9 +116,10 @@ def test_remote_images_once(ann: Reader) -> None:
     """Threat 2: allowing them for one view does not change the next."""
     path = f"/m/{ann.receive(own('newsletter_alternative'))}/body"
     allowed = ann.client.get(path + "?remote=1")
-    assert 'src="https://img.example/a.png"' in allowed.text
-    assert "https:" in allowed.headers["content-security-policy"]
-    assert "img.example" not in ann.client.get(path).text
+    assert 'src="image?u=' in allowed.text, "through our proxy, never by the browser"
+    assert "img.example" not in allowed.text
+    assert "https:" not in allowed.headers["content-security-policy"]
+    assert "image?u=" not in ann.client.get(path).text
 
 
 def test_themes(ann: Reader) -> None:

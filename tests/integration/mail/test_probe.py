@@ -11,6 +11,7 @@ import pytest
 from mailcrm.services.mail.providers.probe import ProbeResult, probe_mailbox
 from mailcrm.services.mail.providers.values import ServerSpec
 from tests.servers.dovecot import DovecotServer, free_port
+from tests.servers.fault_proxy import Fault, FaultProxy
 from tests.servers.imap_misbehaving import MisbehavingImap, Peer
 from tests.servers.smtp_sink import SmtpSink
 
@@ -108,3 +109,13 @@ def test_smtp_failures_are_told_too(servers: tuple[DovecotServer, SmtpSink]) -> 
     assert [s.code for s in hung.steps if not s.ok] == ["server.timeout"]
     assert wrong.folders
     assert hung.folders
+
+
+@pytest.mark.parametrize("at", [1, 2], ids=["greeting", "sign-in"])
+def test_a_connection_dropped_once_is_tried_once_more(servers: tuple[DovecotServer, SmtpSink], at: int) -> None:
+    """A busy server hangs up on one of several connections; after a provider's page nobody wants to begin again."""
+    plain = servers[0].spec("prober")
+    with FaultProxy((plain.host, plain.port), Fault("close", at, 0.0)) as proxy:
+        result = probe(servers, ServerSpec("127.0.0.1", proxy.port, "none", "prober"))
+    assert proxy.struck
+    assert result.ok, result.failure

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from sqlalchemy import text as sql
 from sqlmodel import col, delete, select
 
 from mailcrm.models import Mailbox, Message, SearchPending
+from mailcrm.services.crm import deals, people
+from mailcrm.services.crm.linking import link
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import tasks
 from mailcrm.services.mail import blobs, store, threads
@@ -159,3 +164,89 @@ def test_the_thread_list_uses_the_index(db: str, question: str) -> None:
         a_message(a_mailbox(user), subject=f"見積 of {user.user_id}")
     found = threads.list_threads(aino, query=question)
     assert [row.subject for row in found.rows] == [f"見積 of {aino.user_id}"]
+
+
+def test_operators_find_the_same_on_both_databases(db: str) -> None:
+    """B11: who, where, when, what is left out; names with case and accents folded; all of it of one message."""
+    me = a_user(email="aino@home.test")
+    box, other = a_mailbox(me, "aino@home.test"), a_mailbox(a_user("Ben"))
+    day = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    mails: dict[str, dict[str, Any]] = {
+        "offer": {"sender": "Zoë Ångström <zoe@acme.test>", "subject": "Offer roof", "text": "new roof", "at": day},
+        "roof": {"sender": "Bob <bob@acme.test>", "subject": "Roof", "text": "a roof that is new", "at": day},
+        "japan": {"sender": "山田 太郎 <yamada@kaisha.test>", "subject": "見積書", "text": "お願い", "at": day},
+        "sent": {"sender": "aino@home.test", "to": "ZOE@acme.test", "subject": "Re: nothing", "folder": "sent"},
+        "files": {"sender": "Zoë <zoe@acme.test>", "attachment": "Plan-Zürich.pdf", "subject": "plan", "text": "new"},
+    }
+    for name, columns in mails.items():
+        a_message(box, rfc_message_id=f"{name}@search.test", **columns)
+    a_message(other, sender="Zoë <zoe@acme.test>", subject="Offer roof of Ben", rfc_message_id="ben@search.test")
+    expected = {
+        "from:zoe": ["files", "offer"],
+        "from:ÅNGSTRÖM": ["offer"],
+        "from:angstrom roof": ["offer"],
+        "from:acme.test -from:bob": ["files", "offer"],
+        "from:山田": ["japan"],
+        "to:zoe@acme": ["sent"],
+        "from:me": ["sent"],
+        '"new roof"': ["offer"],
+        "new roof": ["offer", "roof"],
+        "roof -offer": ["roof"],
+        '-"new roof" roof': ["roof"],
+        "subject:roof": ["offer", "roof"],
+        "subject:new": [],
+        "filename:zurich": ["files"],
+        "has:attachment": ["files"],
+        "before:2026-03-02 after:2026-03-01": ["japan", "offer", "roof"],
+        "before:2026-03-01": [],
+        "in:sent": ["sent"],
+        "見積 from:yamada": ["japan"],
+        'label:"To do"': [],
+        "deal:roof": [],
+        "…": [],
+        "from:": ["files", "japan", "offer", "roof", "sent"],
+    }
+    by_thread = {}
+    with reading() as session:
+        for thread_id, name in rows(session, pick(Message.thread_id, Message.rfc_message_id)):
+            by_thread[thread_id] = name.partition("@")[0]
+
+    def found(question: str) -> list[str]:
+        page = threads.list_threads(me, folder="all", query=question)
+        return sorted(by_thread[row.id] for row in page.rows)
+
+    assert {question: found(question) for question in expected} == expected
+
+
+def test_a_search_by_deal_or_person_finds_what_is_linked_to_those_in_reach(db: str) -> None:
+    """B11, M25: names of deals and persons are looked up among those that the actor may see."""
+    me = a_user()
+    box = a_mailbox(me)
+    with_deal = a_message(box, subject="about the roof")
+    a_message(box, subject="about nothing")
+    deal = deals.create_deal(me, title="Ünser Dach")
+    link.link_thread(me, with_deal.thread_id, deal_id=deal.card.id)
+    person = people.create_person(me, name="Mika Aaltonen", addresses=["mika@saimaa.test"])
+    link.link_thread(me, with_deal.thread_id, person_id=person.card.id)
+
+    def found(question: str) -> list[int]:
+        return [row.id for row in threads.list_threads(me, folder="all", query=question).rows]
+
+    for question in ("deal:dach", 'deal:"unser dach"', "person:aalto", "person:mika@saimaa.test", "deal:dach roof"):
+        assert found(question) == [with_deal.thread_id], question
+    assert found("deal:dach nothing") == found("deal:keller") == []
+    deals.delete(me, deal.card.id)
+    assert found("deal:dach") == []
+
+
+def test_frequent_words_are_found_as_rare_ones_are(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked for in the newest conversations is what the index would have found."""
+    me = a_user()
+    box = a_mailbox(me)
+    for n in range(30):
+        a_message(box, subject=f"pump {n}", text="valve" if n % 3 == 0 else "tap", sender=f"a{n % 5} <p{n}@x.test>")
+    questions = ("pump", "valve", "pum val", "pump -valve", "from:a3", "p7@x.te", '"pump 1"', "before:2000")
+    rare = [[row.id for row in threads.list_threads(me, query=question).rows] for question in questions]
+    monkeypatch.setattr(index, "COMMON", 2)
+    assert [[row.id for row in threads.list_threads(me, query=question).rows] for question in questions] == rare
+    assert any(rare)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +153,16 @@ def test_a_break_after_the_dot_is_unknown(sink: SmtpSink, fault: dict[str, str])
     assert len(sink.messages) == 1
 
 
+def test_an_answer_to_the_dot_that_is_neither_yes_nor_no_is_unknown(sink: SmtpSink) -> None:
+    """Any 2xx took the message, which must not be sent again; only 4xx and 5xx say that it was not taken."""
+    sink.faults.on_data = "252 2.0.0 queued"
+    assert send(sink).accepted == ("bob@away.test",)
+    for answer in ("354 go on", "100 wait", "600 what"):
+        sink.faults.on_data = answer
+        with pytest.raises(DeliveryUnknown):
+            send(sink)
+
+
 def test_utf8_is_used_only_where_it_is_needed(sink: SmtpSink) -> None:
     """RFC 6531: a name in the domain becomes IDNA; only a local part beyond ASCII needs SMTPUTF8."""
     send(sink, "bob@bücher.test")
@@ -165,3 +178,73 @@ def test_a_server_that_hangs_is_a_timeout() -> None:
         with pytest.raises(TransientError) as caught:
             check_login(ServerSpec("localhost", listener.getsockname()[1], "none", "x"), "y", timeout=0.5)
     assert caught.value.code == "server.timeout"
+
+
+def test_an_answer_without_an_end_is_a_broken_connection() -> None:
+    """A hostile server talks on; neither the worker nor its memory follows."""
+    sent = 0
+
+    def talk(listener: socket.socket) -> None:
+        nonlocal sent
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                while sent < 3_000_000:  # ends a test that fails
+                    connection.sendall(b"220-hello\r\n" * 1000)
+                    sent += 1000
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=talk, args=(listener,))
+        server.start()
+        with pytest.raises(TransientError) as caught:
+            check_login(ServerSpec("localhost", listener.getsockname()[1], "none", "x"), "y", timeout=5)
+        server.join(20)
+    assert caught.value.code == "server.lost"
+    assert sent < 3_000_000
+
+
+class Dripping:
+    """A server that says what it should, but from some answer on byte by byte: never silent, and never done in time."""
+
+    def __init__(self, from_answer: int) -> None:
+        self.from_answer = from_answer
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.spec = ServerSpec("127.0.0.1", self.listener.getsockname()[1], "none", "")
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError), self.listener, self.listener.accept()[0] as peer:
+            lines = peer.makefile("rb")
+            answers = [b"220 hi\r\n", b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"250 taken\r\n"]
+            for given, answer in enumerate(answers):
+                if given >= self.from_answer:
+                    for at in range(len(answer)):
+                        peer.sendall(answer[at : at + 1])
+                        time.sleep(0.25)
+                else:
+                    peer.sendall(answer)
+                end = b".\r\n" if answer.startswith(b"354") else b""
+                while (line := lines.readline()) and end and line != end:
+                    pass
+
+
+@pytest.mark.parametrize("from_answer", range(5))
+def test_an_answer_that_drips_is_given_up_in_time(from_answer: int) -> None:
+    """Each byte comes before the time-out, the answer as a whole does not: nothing was delivered."""
+    server = Dripping(from_answer)
+    with pytest.raises(TransientError):
+        deliver(
+            server.spec, "", mail_from="ann@home.test", rcpt_to=["bob@away.test"], message=MESSAGE,
+            allow_private=True, timeout=1.0, data_timeout=1.0,
+        )  # fmt: skip
+
+
+def test_an_answer_to_the_dot_that_drips_is_unknown() -> None:
+    server = Dripping(5)
+    with pytest.raises(DeliveryUnknown):
+        deliver(
+            server.spec, "", mail_from="ann@home.test", rcpt_to=["bob@away.test"], message=MESSAGE,
+            allow_private=True, timeout=1.0, data_timeout=1.0,
+        )  # fmt: skip

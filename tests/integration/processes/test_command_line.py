@@ -1,19 +1,25 @@
-"""The command line as scripts use it: exit codes, one sentence on standard error, JSON (contract.md)."""
+"""The command line as scripts use it: exit codes, one sentence on standard error, JSON (contract.md).
+
+Every command is a process of its own; most are forks of one that has imported everything (`warm.py`), some start from
+nothing, as a shell starts them.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.integration.processes.warm import Warm
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp_sink import SmtpSink
 
@@ -22,17 +28,22 @@ _names = itertools.count(1)
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    with Warm() as started:
+        yield started
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(warm: Warm, tmp_path: Path) -> Run:
     """Runs `python -m mailcrm …` in a data folder of its own."""
 
-    def command(*arguments: str, stdin: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
+    def command(
+        *arguments: str, stdin: str = "", code: int = 0, cold: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         env = os.environ | {"MAILCRM_DATA_DIR": str(tmp_path / "data")}
         env.pop("MAILCRM_DATABASE_URL", None)
-        done = subprocess.run(
-            [sys.executable, "-m", "mailcrm", *arguments],
-            cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+        done = run_raw(*arguments, stdin=stdin, env=env) if cold else warm.run(arguments, env=env, stdin=stdin)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         if code == 1:
@@ -40,6 +51,14 @@ def run(tmp_path: Path) -> Run:
         return done
 
     return command
+
+
+def run_raw(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command that starts from nothing."""
+    return subprocess.run(
+        [sys.executable, "-m", "mailcrm", *arguments],
+        cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
 
 
 def test_users_and_tokens(run: Run) -> None:
@@ -58,12 +77,12 @@ def test_users_and_tokens(run: Run) -> None:
     listed = json.loads(run("user", "list", "--json").stdout)
     assert [(each["email"], each["role"]) for each in listed] == [("a@x.test", "admin")]
     assert run("token", "create", "--user", "a@x.test").stdout.startswith("mcrm_")
-    assert "nobody@x.test" in run("token", "create", "--user", "nobody@x.test", code=1).stderr
+    assert "nobody@x.test" in run("token", "create", "--user", "nobody@x.test", code=1, cold=True).stderr
     assert "last administrator" in run("user", "disable", "a@x.test", code=1).stderr
 
 
 def test_wrong_use_is_code_2(run: Run) -> None:
-    run("user", "create", code=2)
+    run("user", "create", code=2, cold=True)
     run("nonsense", code=2)
     run("serve", "--port", "0", code=2)
     assert "serve" in run("--help").stdout
@@ -83,13 +102,11 @@ def test_doctor_names_every_setting_and_what_is_wrong(run: Run, monkeypatch: pyt
     assert "MAILCRM_LOG='loud'" in env.stdout
 
 
-def run_raw(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "mailcrm", *arguments], cwd=ROOT, capture_output=True, text=True)
-
-
 def test_a_mailbox_from_adding_to_removing(
-    run: Run, tmp_path: Path, dovecot: DovecotServer, smtp_sink: SmtpSink
+    run: Run, tmp_path: Path, migrated_sqlite: Path, dovecot: DovecotServer, smtp_sink: SmtpSink
 ) -> None:
+    (tmp_path / "data").mkdir()
+    shutil.copy(migrated_sqlite, tmp_path / "data" / "mailcrm.sqlite3")
     user = f"cli{next(_names)}"
     dovecot.add_user(user, PASSWORD)
     smtp_sink.add_user(user, PASSWORD)

@@ -255,8 +255,8 @@ def test_a_refused_body_never_repeats_a_password(client: Client) -> None:
 
 
 def test_a_mailbox_whose_server_refuses_is_not_saved(client: Client) -> None:
-    """Bad input: closed port, one sentence, nothing saved half."""
-    mine = client(a_user())
+    """Bad input: closed port, one sentence, nothing saved half. A member is not told of this machine's ports."""
+    mine = client(a_user(admin=True))
     spec = {"host": "127.0.0.1", "port": 1, "security": "none"}
     body = {"address": "a@b.test", "imap": spec, "smtp": spec, "password": "x"}
     found = problem(mine.post("/mailboxes", json=body), 422, "server.refused")

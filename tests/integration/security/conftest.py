@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -70,7 +70,7 @@ class Served:
         forgets = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # each request says itself whose it is
         self.client = httpx.Client(base_url=self.url, timeout=30, follow_redirects=False, cookies=forgets)
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> Self:
         if not build.ENTRY.is_file():
             build.ensure()
         self.data.mkdir(mode=0o700)
@@ -127,7 +127,8 @@ class Served:
 
     def tab(self, person: Person | None = None, **options: Any) -> Tab:
         """Open a browser tab, signed in as somebody or nobody."""
-        return Tab(self.url, **{"cookie": person.cookie if person else ""} | options)
+        given: dict[str, Any] = {"cookie": person.cookie if person else ""} | options
+        return Tab(self.url, **given)
 
     def post(self, path: str, fields: dict[str, str], **headers: str) -> httpx.Response:
         """Post a form as a page of ours does."""

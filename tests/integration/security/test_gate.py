@@ -8,8 +8,9 @@ import time
 import pytest
 
 from mailcrm.services import live
-from mailcrm.services.auth import sessions
+from mailcrm.services.auth import browsers, sessions
 from mailcrm.services.db import transaction
+from mailcrm.state.session import LEAVE_S
 from tests.integration.security.conftest import Person, Served
 from tests.integration.security.wire import STATE, Refused, Tab, full_name
 from tests.unit.state.test_handlers import ALLOWED
@@ -17,7 +18,10 @@ from tests.unit.state.test_handlers import ALLOWED
 PUSH_S = 2.5  # the notifier looks every half second
 CANARY = "CANARYGATE"
 #: Everything a browser may call before sign-in.
-PUBLIC = {f"welcome.welcome_state.{name}" for name in "open_invite open_login open_setup set_language".split()}
+PUBLIC = {
+    f"welcome.welcome_state.{name}"
+    for name in "open_code open_forgot open_invite open_login open_reset open_setup set_language".split()
+}
 EVERY = sorted(f"{state}.{handler}" for state, handlers in ALLOWED.items() for handler in handlers.split())
 
 
@@ -51,7 +55,7 @@ def test_public_events_tell_nothing_about_anybody(served: Served, aino: Person, 
     """Before sign-in: the workspace's name and the page's texts, no address, no count."""
     tab = served.tab()
     for name in sorted(PUBLIC):
-        for path in ("/login", "/setup", "/invite/x"):
+        for path in ("/login", "/setup", "/invite/x", "/reset/x", "/forgot"):
             tab.call(name, {"language": "en"} if name.endswith("set_language") else {}, path=path)
     assert aino.email not in tab.text()
     assert boss.email not in tab.text()
@@ -132,6 +136,46 @@ def test_signing_out_ends_the_socket_at_once(served: Served, aino: Person, secre
     tab.close()
 
 
+def test_ending_another_session_empties_its_open_tabs_unasked(served: Served, aino: Person, secret_mail: int) -> None:
+    """Threat 14: the list's button reaches a silent tab: it is told to leave, holds nothing, and hears nothing more."""
+    with served.inside():
+        secret = served.session(aino.actor)
+    lost = Tab(served.url, cookie=f"sid={secret}")
+    lost.call("inbox.inbox_state.open_page")
+    here = served.tab(aino, path="/settings/account")
+    here.call("nav.nav_state.load")
+    with served.inside():
+        handle = next(view.handle for view in browsers.list_sessions(aino.actor, f"sid={secret}") if view.here)
+    start = len(lost.frames)
+    here.call("account.account_state.end", {"handle": handle})
+    lost.hear("auth.signed_out")
+    start = len(lost.frames)
+    lost.send("inbox.inbox_state.open_page")
+    lost.send(f"{STATE}.hydrate")
+    _hint(served, aino)
+    assert lost.is_hung_up(), "a program that does not leave is left: its socket closes"
+    assert CANARY not in "\n".join(lost.frames[start:])
+    here.call("nav.nav_state.load")
+    assert aino.email in here.text()
+    lost.close()
+    here.close()
+
+
+def test_a_tab_whose_connection_broke_hears_again_without_acting(served: Served, aino: Person) -> None:
+    """A hint that finds a tab's socket gone forgets the tab; its next socket brings it back, before anybody acts in it."""
+    tab = served.tab(aino)
+    tab.call("nav.nav_state.load")
+    tab.close()
+    _hint(served, aino)
+    time.sleep(PUSH_S / 2)  # the notifier finds nobody
+    back = served.tab(aino, token=tab.token, boot=True)
+    back.hear(aino.email)  # what happened meanwhile is in what it loads
+    _hint(served, aino)
+    start = len(back.frames)
+    back.hear("nav_state", start)
+    back.close()
+
+
 def test_switching_a_user_off_ends_the_socket_at_once(served: Served, boss: Person) -> None:
     """A disabled colleague's open tab and token stop working with the next event and request."""
     leaver = served.person("Leaver")
@@ -146,7 +190,10 @@ def test_switching_a_user_off_ends_the_socket_at_once(served: Served, boss: Pers
     tab.call("nav.nav_state.load")
     assert leaver.email not in "\n".join(tab.frames[start:])
     assert served.rest(leaver, "GET", "/me").status_code == 401
-    tab.close()
+    tab.close()  # as a browser does: it leaves before the server hangs up
+    time.sleep(LEAVE_S + 0.5)
+    admin.call("nav.nav_state.load")  # and nobody else's socket is closed in its place
+    assert boss.email in admin.text()
     admin.close()
 
 
@@ -161,7 +208,7 @@ def test_another_user_in_the_same_tab_finds_it_empty(
     other.call(f"{STATE}.hydrate")
     other.call("inbox.inbox_state.refresh")
     other.call("inbox.inbox_state.archive")
-    other.call("panel.panel_state.set_visibility")
+    other.call("sharing.sharing_state.toggle")
     assert CANARY not in other.text()
     assert aino.email not in other.text()
     other.close()

@@ -36,7 +36,10 @@ HOSTILE: dict[str, Any] = {
     "format": "{0.__class__} %s {field}",
 }
 #: What makes a handler take long for a reason: it asks mail servers.
-NETWORK = {"connect.connect_state.connect", "settings.mailboxes_state.sign_in_again"}
+NETWORK = {
+    "connect.connect_state.connect", "connect.connect_state.look", "connect.connect_state.start",
+    "connect.connect_state.pick", "reconnect.reconnect_state.try_again", "settings.mailboxes_state.sign_in_again",
+}  # fmt: skip
 
 
 def parameters() -> dict[str, list[str]]:
@@ -75,14 +78,15 @@ def world(served: Served, aino: Person) -> dict[str, int]:
 
 
 def snapshot(served: Served, user_id: int) -> dict[str, list[Any]]:
-    """Every row that belongs to a user alone."""
+    """Every row that belongs to a user alone, without what the linking rules do for everybody (the to-do column)."""
     database = sqlite3.connect(served.data / "mailcrm.sqlite3")
     try:
         found = {}
         for table in ("mailboxes", "messages", "outbox", "threads", "notifications", "users"):
             column = "id" if table == "users" else "user_id"
+            shown = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] != "link_pending"]
             found[table] = database.execute(
-                f"SELECT * FROM {table} WHERE {column} = ? ORDER BY id", (user_id,)
+                f"SELECT {', '.join(shown)} FROM {table} WHERE {column} = ? ORDER BY id", (user_id,)
             ).fetchall()
         return found
     finally:
@@ -223,7 +227,7 @@ def _form(value: Any) -> dict[str, Any]:
     names = (
         "name address organization job_title to cc bcc subject html reason lost_reason deal_title deal_value deal_stage "
         "deal_currency deal_person person_name person_address person_phone person_organization person_job query "
-        "invite_email invite_role mailbox_address consent consent_source source"
+        "invite_email invite_role current_password new_password proof first_code mailbox_address consent consent_source source"
     )
     return dict.fromkeys(names.split(), value)
 

@@ -7,7 +7,10 @@ recorded, so that a check without a consequence would be seen.
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ import pytest
 from mailcrm import config
 from mailcrm.errors import MailcrmError, UserError
 from mailcrm.services.mail import mailboxes
-from mailcrm.services.mail.providers import hosts
+from mailcrm.services.mail.providers import hosts, probe
 from mailcrm.services.mail.providers.values import ServerSpec
 from tests.builders import a_user
 
@@ -138,3 +141,33 @@ def test_hosts_that_are_none(sqlite_db: object, host: str) -> None:
     """A sentence, and no exception of a resolver."""
     with pytest.raises((MailcrmError, ConnectionRefusedError)):  # "*" is this machine to some resolvers
         hosts.open_socket(host, 993, allow_private=False, loopback_only=False, timeout=3)
+
+
+def test_a_member_learns_nothing_of_this_machines_ports(sqlite_db: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed, silent, or another program's: one answer, as late. An administrator is told (demo servers live there)."""
+    quiet, web = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=lambda: web.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n"), daemon=True).start()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = taken.getsockname()[1]
+    said: list[tuple[str, str]] = []
+    waits: list[float] = []
+    clock = SimpleNamespace(sleep=waits.append, monotonic=time.monotonic)  # the probe's alone: other threads sleep, too
+    monkeypatch.setattr(probe, "time", clock)
+    for port in (closed, quiet.getsockname()[1], web.getsockname()[1]):
+        server = ServerSpec("127.0.0.1", port, "none", "u")
+        found = probe.probe_mailbox(server, "pw", None, discreet=True, step_s=1.0)
+        assert found.failure is not None
+        said.append((found.failure.name, found.failure.code))
+    assert said == [("imap_tcp", "server.private")] * 3
+    assert len(waits) == 3, "a quick answer tells a closed port"
+    assert waits[0] > 0
+    server = ServerSpec("127.0.0.1", closed, "none", "u")
+    given = mailboxes.MailboxInput("a@crm.test", server, server, "pw")
+    codes = []
+    for actor in (a_user(), a_user(admin=True)):
+        failure = mailboxes.test_connection(actor, given).failure
+        assert failure is not None
+        codes.append(failure.code)
+    assert codes == ["server.private", "server.refused"]
+    quiet.close()
+    web.close()

@@ -19,6 +19,7 @@ from mailcrm.models import Notification
 from mailcrm.services.auth import users
 from mailcrm.services.crm.linking import link
 from mailcrm.services.db import transaction
+from mailcrm.services.mail import blocking
 from mailcrm.services.mail.outbox import draft
 from tests.builders import a_deal, a_mailbox, a_message, a_person, a_quarantined
 from tests.integration.security.conftest import Person, Served
@@ -28,11 +29,13 @@ CANARY = "CANARYIDOR"
 ABSENT = 987_654
 NONSENSE = ["0", "-1", str(2**63), str(10**30), "1.5", "abc", "%00", "1%0d%0aX-Evil:1", "١"]
 #: The ids of rows that belong to one user alone; CRM rows are everybody's.
-OWNED = ("thread_id", "message_id", "mailbox_id", "outbox_id", "notification_id", "quarantine_id")
+OWNED = ("thread_id", "message_id", "mailbox_id", "outbox_id", "notification_id", "quarantine_id", "blocked_id")
 BODIES: dict[str, dict[str, Any]] = {
     "post /threads/{thread_id}/split": {"message_id": 1},
     "post /threads/{thread_id}/merge": {"into": 1},
     "patch /threads": {"read": True, "archived": True, "visibility": "shared"},
+    "patch /messages": {"visibility": "shared"},
+    "patch /blocked-addresses": {"scope": "domain"},
     "patch /mailboxes": {"default_visibility": "shared", "paused": True},
     "patch /outbox": {"state": "draft"},
     "put /mailboxes": {"everything": True},
@@ -61,6 +64,7 @@ def world(served: Served, aino: Person) -> World:
         deal = a_deal(aino.actor, "Idor deal", person=a_person(aino.actor, "Someone", "mika@canaryidor.test"))
         link.link_thread(aino.actor, message.thread_id, deal_id=deal.card.id)
         note = draft.new_draft(aino.actor, mailbox_id=box, to=f"x@{CANARY}.test")
+        blocked = blocking.block(aino.actor, "address", f"{CANARY}@blocked.test").id
         with transaction() as session:
             row = Notification(user_id=aino.actor.user_id, kind="info", params={"title": CANARY, "detail": CANARY})
             session.add(row)
@@ -72,6 +76,7 @@ def world(served: Served, aino: Person) -> World:
     ids = {
         "thread_id": message.thread_id, "message_id": message.id or 0, "mailbox_id": box, "outbox_id": note.id,
         "notification_id": notification_id, "quarantine_id": quarantined,
+        "blocked_id": blocked,
     }  # fmt: skip
     return World(ids, found, deal.card.id, aino.actor.user_id)
 
@@ -155,7 +160,18 @@ def test_linking_and_deals_with_ids_of_nobody(served: Served, other: Person) -> 
 
 
 @pytest.mark.parametrize(
-    "tail", ["body", "body?remote=1", "raw", "attachments/1", "attachments/1?inline=1", "attachments/1/message"]
+    "tail",
+    [
+        "body",
+        "body?remote=1",
+        "raw",
+        "original",
+        "print",
+        "attachments/1",
+        "attachments/1?inline=1",
+        "attachments/1/message",
+        "attachments/1/text",
+    ],
 )
 def test_message_routes_answer_alike(served: Served, world: World, aino: Person, other: Person, tail: str) -> None:
     """/m/…: other's, absent and impossible ids have one answer, to the byte."""
@@ -226,7 +242,8 @@ def test_pages_with_ids_of_others(served: Served, world: World, other: Person) -
     tab.call("inbox.inbox_state.select", {"thread_id": world.ids["thread_id"]})
     for name in ("archive", "delete", "unread", "refresh"):
         tab.call(f"inbox.inbox_state.{name}")
-    for name in ("set_visibility", "add_contact", "link", "unlink"):
+    tab.call("sharing.sharing_state.toggle")
+    for name in ("add_contact", "link", "unlink"):
         payload = {"form": {"name": "x"}, "deal_id": world.deal_id}
         tab.call(f"panel.panel_state.{name}", {each: payload[each] for each in PARAMETERS[f"panel.panel_state.{name}"]})
     assert CANARY not in tab.text()

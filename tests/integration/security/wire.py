@@ -30,7 +30,10 @@ class Refused(Exception):
 class Tab:
     """One socket; `frames` keeps every text that the server sent."""
 
-    def __init__(self, url: str, *, cookie: str = "", token: str = "", origin: str | None = "", path: str = "/inbox"):
+    def __init__(self, url: str, *, cookie: str = "", token: str = "", origin: str | None = "", path: str = "/inbox",
+        boot: bool = False,
+    ):  # fmt: skip
+        """`boot` sends the first event along with the connection, as our pages do at every one (state.js: bootAuth)."""
         self.token = token or f"tab-{secrets.token_hex(8)}"
         self.path = path
         self.frames: list[str] = []
@@ -42,7 +45,8 @@ class Tab:
             self.socket = simple_websocket.Client(address, headers=headers, max_message_size=20_000_000)  # pyright: ignore[reportArgumentType]
             # Not after the open packet: when that comes with the handshake, the library hands it over only with the
             # next one, and that would be the ping, 25 s later.
-            self.socket.send("40/_event,{}")
+            first = {"event": self._event(f"{STATE}.hydrate_and_load", {}, "", {})} if boot else {}
+            self.socket.send("40/_event," + json.dumps(first))
             self._until(lambda text: text.startswith("40/_event"))
         except (simple_websocket.ConnectionError, simple_websocket.ConnectionClosed) as error:
             raise Refused from error
@@ -51,13 +55,15 @@ class Tab:
     def send(self, name: str, payload: dict[str, Any] | None = None, *, path: str = "", **query: str) -> None:
         """Send one event; `name` as in `full_name`, or whole."""
         whole = name if name.startswith((STATE, "!")) else full_name(name)
-        event = {
+        self.raw("42/_event," + json.dumps(["event", self._event(whole, payload or {}, path, query)]))
+
+    def _event(self, whole: str, payload: dict[str, Any], path: str, query: dict[str, str]) -> dict[str, Any]:
+        return {
             "name": whole.removeprefix("!"),
-            "payload": payload or {},
+            "payload": payload,
             "token": self.token,
             "router_data": {"pathname": path or self.path, "asPath": path or self.path, "query": query},
         }
-        self.raw("42/_event," + json.dumps(["event", event]))
 
     def raw(self, text: str) -> None:
         """Send a frame as it is."""
@@ -79,6 +85,23 @@ class Tab:
     def text(self) -> str:
         """Everything the server sent on this socket."""
         return "\n".join(self.frames)
+
+    def hear(self, wanted: str, start: int = 0, *, whole: bool = False) -> None:
+        """Wait until a text came by itself, in the frames from `start` on; `whole`: as a frame of its own."""
+
+        def fits(text: str) -> bool:
+            return text == wanted if whole else wanted in text
+
+        if not any(map(fits, self.frames[start:])):
+            self._until(fits)
+
+    def is_hung_up(self) -> bool:
+        """Wait for the server to end the connection, its last word; False when something follows it."""
+        self.hear("1", whole=True)  # Engine.IO's "close"
+        try:
+            return self._take(0.5) is None
+        except simple_websocket.ConnectionClosed:
+            return True
 
     def listen(self, seconds: float) -> list[str]:
         """Return what comes by itself within a while."""

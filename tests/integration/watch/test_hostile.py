@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from mailcrm.services.mail.providers.tls import shared_context
 from mailcrm.services.mail.watch import machine, signin, watcher
@@ -165,6 +166,46 @@ def test_over_tls_lines_in_pieces_and_a_close_of_the_session(
             for byte in b"* %d EXISTS\r\n" % (n + 4):
                 wicked.idling[0][0].send(bytes([byte]))
             jobs.next(box, before)
+    finally:
+        shared_context.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ("name", "server.certificate_name"),
+        ("expired", "server.certificate_expired"),
+        ("issuer", "server.certificate_untrusted"),
+    ],
+)
+def test_a_wrong_certificate_gets_no_password_and_no_socket(
+    sqlite_db: Path, server: Callable[..., Server], watch: Callable[[], Watcher], jobs: Jobs, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, wrong: str, code: str,
+) -> None:  # fmt: skip
+    """Another host's name, an old one, one of nobody we trust: the server hears no command (security.md, TLS)."""
+    trusted, stranger = tmp_path / "trusted", tmp_path / "stranger"
+    for home in (trusted, stranger):
+        home.mkdir()
+    issuer, other = Issuer(trusted), Issuer(stranger)
+    monkeypatch.setenv("SSL_CERT_FILE", str(issuer.file))
+    shared_context.cache_clear()
+    context = {
+        "name": lambda: issuer.server_context("mail.elsewhere.test"),
+        "expired": lambda: issuer.server_context("localhost", expired=True),
+        "issuer": lambda: other.server_context("localhost"),
+    }[wrong]()
+    impostor, good = server(tls=context), server(tls=issuer.server_context("localhost"))
+    a_mailbox(a_user(), imap_host="localhost", imap_port=impostor.listener.port, imap_security="ssl")
+    honest = a_mailbox(a_user(), imap_host="localhost", imap_port=good.listener.port, imap_security="ssl")
+    try:
+        with capture_logs() as said:
+            running = watch()
+            until(lambda: row(honest).watch == "idle", "the honest server")
+            until(lambda: any("code" in line for line in said), "the refusal")
+        assert {line["code"] for line in said if "code" in line} == {code}
+        assert running.counts()["idle"] == 1
+        assert impostor.listener.received == []
+        assert any("LOGIN" in line or "AUTHENTICATE" in line for line in good.listener.received)
     finally:
         shared_context.cache_clear()
 

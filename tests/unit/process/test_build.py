@@ -117,3 +117,14 @@ def test_a_lock_file_that_is_only_ordered_anew_stays_as_it_was(tree: Path, monke
     monkeypatch.setattr(build, "_run", lambda _say: lock.write_text('{"a": 2}'))
     build.ensure(quiet)
     assert lock.read_text() == '{"a": 2}'
+
+
+def test_the_gallery_is_a_build_of_its_own(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who built it for designers and serves others afterwards builds again: no page of it stays."""
+    monkeypatch.delenv("MAILCRM_GALLERY", raising=False)
+    build.ensure(quiet)
+    monkeypatch.setenv("MAILCRM_GALLERY", "1")
+    (tree / build.GALLERY).write_text("page")
+    assert build.ensure(quiet) is True
+    monkeypatch.delenv("MAILCRM_GALLERY")
+    assert build.ensure(quiet) is True

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailcrm.errors import SENTENCES, UserError
+from mailcrm.errors import UserError
+from mailcrm.sentences import SENTENCES
 from mailcrm.services import i18n
 
 NOW = datetime(2026, 10, 21, 12, 0, tzinfo=UTC)
@@ -106,3 +107,7 @@ def test_every_error_can_be_said(code: str, language: str) -> None:
 def test_the_browsers_language(header: str, language: str) -> None:
     """The first language of the header that we have; English otherwise."""
     assert i18n.best_language(header) == language
+
+
+def test_a_large_count_is_not_spelled_out() -> None:
+    assert [i18n.bounded("en", value) for value in (0, 7, 999, 1000, 5_000_000)] == ["", "7", "999", "999+", "999+"]

@@ -27,7 +27,7 @@ def _row(number: int) -> ThreadRow:
     )  # fmt: skip
 
 
-def _list(_actor: Any, *, cursor: str | None = None, limit: int = 50, **_criteria: Any) -> ThreadPage:
+def _list(_actor: Any, _wanted: Any, *, cursor: str | None = None, limit: int = 50) -> ThreadPage:
     start, size = int(cursor or 0), min(limit, MOST)
     found = tuple(_row(number) for number in range(start, min(start + size, TOTAL)))
     return ThreadPage(found, str(start + size) if start + size < TOTAL else None, 0)
@@ -37,11 +37,12 @@ def _list(_actor: Any, *, cursor: str | None = None, limit: int = 50, **_criteri
 def tab(monkeypatch: pytest.MonkeyPatch) -> Any:
     async def nobody(_state: Any) -> None: ...
 
-    monkeypatch.setattr(inbox.threads, "list_threads", _list)
+    monkeypatch.setattr(inbox.threads, "list_page", _list)
     monkeypatch.setattr(inbox, "actor_of", nobody)
+    monkeypatch.setattr(inbox, "_suggestions", lambda _actor, _rows: {})
     monkeypatch.setattr(inbox, "eyes_of", lambda _actor: Eyes("en", UTC, NOON))
     made: Any = SimpleNamespace(folder="inbox", query="", shown="all", rows=[], unread_ids=[], cursor="", starts=[""])
-    made._criteria = dict
+    made._wanted = dict
     found, made.cursor, _ = InboxState._read(made, _actor(), PAGE)
     made.rows = inbox.rows(found, Eyes("en", UTC, NOON))
     return made

@@ -1,0 +1,1 @@
+"""Secrets at rest: keys that are rotated while everything runs, and secrets that must be nowhere in clear."""

@@ -30,6 +30,8 @@ ABSENT = 987_654
 NONSENSE = ["0", "-1", str(2**63), str(10**30), "1.5", "abc", "%00", "1%0d%0aX-Evil:1", "١"]
 #: The ids of rows that belong to one user alone; CRM rows are everybody's.
 OWNED = ("thread_id", "message_id", "mailbox_id", "outbox_id", "notification_id", "quarantine_id", "blocked_id")
+#: Handlers that work beside the tab's queue: what their last frame holds, for their frames may come after others'.
+ENDS = {"thread.thread_state.fetch_file": "__toast"}
 BODIES: dict[str, dict[str, Any]] = {
     "post /threads/{thread_id}/split": {"message_id": 1},
     "post /threads/{thread_id}/merge": {"into": 1},
@@ -223,7 +225,11 @@ def test_handlers_answer_alike_for_others_and_absent(served: Served, world: Worl
                 each: (ABSENT if absent else ids.get(each, ABSENT)) if each.endswith("_id") else _plain(each)
                 for each in PARAMETERS[name]
             }
+            start = len(tab.frames)
             frames = tab.call(name, payload)
+            if name in ENDS:
+                tab.hear(ENDS[name], start)
+                frames = tab.frames[start:]
             got.append(f"{name}: " + _same(frames, [ABSENT, *ids.values()]))
         tab.call("inbox.inbox_state.refresh")
         assert CANARY not in tab.text()

@@ -61,12 +61,13 @@ class Desk(Box):
     def later(self) -> None:
         """The undo window, and every wait for a next try, are over."""
         past = utcnow() - timedelta(seconds=1)
-        with transaction() as session:
-            session.exec(
-                update(ServerAction)
-                .where(col(ServerAction.mailbox_id) == self.mailbox_id, col(ServerAction.state) == "queued")
-                .values(not_before=past, next_try_at=None)
-            )
+        for action in self.actions():
+            with transaction() as session:  # a lock at a time: mailcrm, at work on the same rows, is never waited for
+                session.exec(
+                    update(ServerAction)
+                    .where(col(ServerAction.id) == action.id, col(ServerAction.state) == "queued")
+                    .values(not_before=past, next_try_at=None)
+                )
 
     def write(self) -> int:
         """Do what is queued, whatever its moment."""

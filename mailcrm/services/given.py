@@ -44,11 +44,11 @@ def among(column: Any, name: str, dialect: str, *, of_text: bool = False) -> Col
     return column.in_(select(values.c.value))
 
 
-def one_of(column: Any, values: Sequence[int], dialect: str) -> ColumnElement[bool]:
+def one_of(column: Any, values: Sequence[Any], dialect: str, *, of_text: bool = False) -> ColumnElement[bool]:
     """The same with the values of now: for many of them, in a statement that is not kept."""
     if dialect == "postgresql":
-        return column == any_(literal(list(values), ARRAY(BigInteger())))
-    return column.in_(select(func.json_each(literal(values, Several())).table_valued("value").c.value))
+        return column == any_(literal(list(values), ARRAY(Text() if of_text else BigInteger())))
+    return column.in_(select(func.json_each(literal(values, Several(of_text))).table_valued("value").c.value))
 
 
 class Kept:

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from mailcrm.models import Message, TrackedMessage, utcnow
 from mailcrm.services import access, telling
+from mailcrm.services.given import dialect_of, one_of
 from mailcrm.services.mail import blobs
 from mailcrm.services.mail.packs import Place
 from mailcrm.services.mail.thread.ancestors import ancestors
@@ -36,7 +37,8 @@ def settle(session: Session, message_ids: Sequence[int]) -> None:
     """Look at incoming messages: which of them answer a tracked message of their user's? Mostly two queries."""
     # Whose a row is, is asked of the row that was read: asked in SQL, SQLite walks all mail of the user instead.
     for part in chunks(message_ids):
-        threads = pick(Message.thread_id).where(col(Message.id).in_(part)).distinct()
+        these = one_of(col(Message.id), part, dialect_of(session))
+        threads = pick(Message.thread_id).where(these).distinct()
         waiting = _waiting(session, {row[0] for row in rows(session, threads)})
         if not waiting:
             continue
@@ -52,7 +54,7 @@ def settle(session: Session, message_ids: Sequence[int]) -> None:
                 Message.sort_at,
             )
             .where(
-                col(Message.id).in_(part),
+                these,
                 col(Message.direction) == "in",
                 col(Message.auto_submitted).is_(False),
                 col(Message.junk).is_(False),
@@ -80,7 +82,7 @@ def _waiting(session: Session, thread_ids: set[int]) -> dict[int, list[_Waiting]
                 TrackedMessage.user_id,
             )
             .join(TrackedMessage, col(TrackedMessage.message_id) == col(Message.id))
-            .where(col(Message.thread_id).in_(part), col(TrackedMessage.replied_at).is_(None))
+            .where(one_of(col(Message.thread_id), part, dialect_of(session)), col(TrackedMessage.replied_at).is_(None))
         )
         for thread_id, tracked_id, rfc_message_id, sent_at, user_id, by in rows(session, query):
             if rfc_message_id and user_id == by:

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import event, insert, update
+from sqlmodel import col
 
 from mailcrm.models import Link, Message, Person, PersonAddress
 from mailcrm.services import db as database
 from mailcrm.services.crm import deals, people, people_list, timeline
+from mailcrm.services.crm.linking import link
 from mailcrm.services.db import transaction
 from mailcrm.services.mail import threads
 from tests.builders import a_deal, a_mailbox, a_person, a_user
@@ -36,11 +38,14 @@ def explained() -> Iterator[list[str]]:
             other.execute(f"{asking} {statement}", parameters)
             plans.append("\n".join(str(row[-1]) for row in other.fetchall()) + f"\n{statement}")
 
-    event.listen(database.engine(), "before_cursor_execute", explain)
+    engines = {database.engine(), database.loading_engine()}
+    for each in engines:
+        event.listen(each, "before_cursor_execute", explain)
     try:
         yield plans
     finally:
-        event.remove(database.engine(), "before_cursor_execute", explain)
+        for each in engines:
+            event.remove(each, "before_cursor_execute", explain)
 
 
 def test_first_pages_read_no_table_as_a_whole(db: str) -> None:
@@ -99,3 +104,20 @@ def test_small_folders_and_few_shared_emails_are_read_alone(db: str) -> None:
     lists = [plan for plan in plans if "FROM threads" in plan and "EXISTS" not in plan.partition("WHERE")[0]]
     assert lists
     assert not [plan for plan in lists if re.search("ix_messages_user_sort|ix_messages_mailbox", plan)]
+
+
+def test_the_rules_read_what_waits_and_no_other_mail(db: str) -> None:
+    """With statistics of a moment when nothing waited, SQLite once read all mail of the users to find ten messages."""
+    aino = a_user()
+    fill(a_mailbox(aino), aino, analyzed=False)
+    with transaction() as session:
+        session.connection().execute(update(Message).values(link_pending=False))
+    database.analyze()
+    with transaction() as session:
+        session.connection().execute(update(Message).where(col(Message.id) > 19_990).values(link_pending=True))
+    with explained() as plans:
+        assert link.apply_rules(100) == 10
+    waiting = [plan for plan in plans if re.search("WHERE .*link_pending IS", plan)]
+    assert len(waiting) >= 2
+    for plan in waiting:
+        assert "ix_messages_link_pending" in plan, plan

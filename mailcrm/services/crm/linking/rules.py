@@ -19,6 +19,7 @@ from mailcrm.services.crm.linking import directory, guard, match
 from mailcrm.services.crm.linking.addresses import same
 from mailcrm.services.crm.linking.match import Intent, Target, ThreadLinks
 from mailcrm.services.db import reading, transaction
+from mailcrm.services.given import dialect_of, one_of
 from mailcrm.services.mail import arrivals, held
 from mailcrm.services.mail.own_addresses import workspace_addresses
 from mailcrm.services.mail.thread.assign import lock_free
@@ -44,7 +45,7 @@ def apply_rules(limit: int = 1000) -> int:
             users = {row[0] for row in rows(session, _waiting(Message.user_id).limit(size))}
         if not users:
             break
-        with transaction() as session:
+        with transaction(loading=True) as session:  # links fall anywhere in seven indexes
             guard.deciding(session)
             looked_at = _apply_batch(session, lock_free(session, users), size)
         if not looked_at:
@@ -93,7 +94,7 @@ def _apply_batch(session: Session, users: set[int], size: int) -> int:
         Message.direction,
         Message.rfc_message_id,
         Message.junk,
-    ).where(col(Message.user_id).in_(users))
+    ).where((col(Message.user_id) + 0).in_(users))  # the sum keeps SQLite from reading all of these users' mail for it
     # Locked until they are settled, for pending.py; never waited for, so that nobody waits for each other.
     batch = rows(session, waiting.limit(size).with_for_update(skip_locked=True, key_share=True))
     participants, upto = _participants(session, [row.id for row in batch])
@@ -105,7 +106,8 @@ def _apply_batch(session: Session, users: set[int], size: int) -> int:
     made += _by_rule(session, [row for row in batch if not row.junk], participants, threads)
     insert_links(session, made)
     for part in chunks([row.id for row in batch]):
-        run(session, update(Message).where(col(Message.id).in_(part)).values(link_pending=False))
+        settled = update(Message).where(one_of(col(Message.id), part, dialect_of(session)))
+        run(session, settled.values(link_pending=False))
     _settle(session, batch)
     whose = {row.thread_id: row.user_id for row in batch}
     told: dict[int, dict[int, None]] = defaultdict(dict)
@@ -182,12 +184,13 @@ def _chosen_in_composer(session: Session, batch: Sequence[Any], threads: dict[in
         .join(Deal, col(Deal.id) == col(Outbox.deal_id))
         .where(col(Deal.deleted_at).is_(None))
     )
-    for which, wanted in (
-        (col(Outbox.message_id), list(by_id)),
-        (col(Outbox.rfc_message_id), [name for _, name in by_name]),
+    for column, of_text, wanted in (
+        (col(Outbox.message_id), False, list(by_id)),
+        (col(Outbox.rfc_message_id), True, [name for _, name in by_name]),
     ):
         for part in chunks(wanted):
-            for message_id, mailbox_id, name, deal_id, by in rows(session, statement.where(which.in_(part))):
+            these = one_of(column, part, dialect_of(session), of_text=of_text)
+            for message_id, mailbox_id, name, deal_id, by in rows(session, statement.where(these)):
                 row = by_id.get(message_id) or by_name.get((mailbox_id, name))
                 if row is not None:
                     chosen[row.id] = (deal_id, by)
@@ -213,7 +216,10 @@ def _participants(session: Session, message_ids: list[int]) -> tuple[dict[int, l
     for part in chunks(message_ids):
         statement = (
             pick(Participant.message_id, Participant.role, Participant.address)
-            .where(col(Participant.message_id).in_(part), col(Participant.role).in_(match.COUNTING_ROLES))
+            .where(
+                one_of(col(Participant.message_id), part, dialect_of(session)),
+                col(Participant.role).in_(match.COUNTING_ROLES),
+            )
             .order_by(col(Participant.message_id), col(Participant.id))
             .limit(left)
         )

@@ -8,16 +8,19 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from mailcrm import config
 from mailcrm.services import db as database
 from mailcrm.services.jobs import sweep
 from mailcrm.services.tracking import destinations
+from tests import planted
 from tests.servers import postgres
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -33,6 +36,31 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
+
+
+def pytest_configure() -> None:
+    """Look at every answer over HTTP that a test gets from the app: no planted secret is in it."""
+    really = httpx.Client.send
+
+    def send(self: httpx.Client, request: httpx.Request, **options: object) -> httpx.Response:
+        answer = really(self, request, **options)  # type: ignore[arg-type]
+        if answer.is_stream_consumed and request.url.scheme == "http" and planted.told(answer.content):
+            raise AssertionError(f"a planted secret is in the answer to {request.method} {request.url.path}")
+        return answer
+
+    httpx.Client.send = send  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(trylast=True)  # the workers have ended
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Look for planted secrets in all that was written; once, where every worker's folders are below one's own."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not session.testscollected:
+        return
+    factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    found = planted.found_in((factory.getbasetemp(), ROOT / ".web" / "build"))
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print("\nPlanted secrets stand in clear in:", *found, sep="\n", file=sys.stderr)
 
 
 def needs(program: str) -> str:

@@ -82,6 +82,7 @@ class App:
                         return self
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
+        self.__exit__()
         raise RuntimeError(f"serve was not ready in {START_S} s:\n{self.log.read_text()[-4000:]}")
 
     def __exit__(self, *_exc: object) -> None:

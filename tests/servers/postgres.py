@@ -13,6 +13,8 @@ from typing import Self
 
 import psycopg
 
+from tests import planted
+
 USER = "postgres"  # initdb refuses to run as root
 
 
@@ -59,7 +61,9 @@ class Cluster:
             self._admin.close()
         self._run("pg_ctl", "-D", str(self.home / "data"), "-w", "-m", "fast" if self.kept else "immediate", "stop")
         if not self.kept:
+            told = planted.found_in([self.home])  # its log and journal tell of databases that are dropped by now
             shutil.rmtree(self.home, ignore_errors=True)
+            assert not told, f"planted secrets stand in clear in {told}"
 
     def create(self, name: str, template: str = "template0") -> str:
         """Create a database and return its SQLAlchemy URL."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import gzip
-import io
 import json
 import socketserver
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -36,8 +33,8 @@ from mailcrm.services.mail.outbox.views import DraftInput
 from mailcrm.services.mail.providers.values import ServerSpec
 from tests.builders import a_mailbox, a_user
 from tests.conftest import ROOT
-from tests.integration.security.test_secrets import spellings
 from tests.integration.sync.conftest import raw
+from tests.planted import spellings, unpacked
 from tests.servers.ews import EwsServer, Fault
 
 PLANTED = {
@@ -102,20 +99,6 @@ def everything(folder: Path) -> dict[str, bytes]:
     built = ROOT / ".web" / "build"
     for path in built.rglob("*.js") if built.is_dir() else ():
         found[f".web/{path.relative_to(built)}"] = path.read_bytes()
-    return found
-
-
-def unpacked(name: str, content: bytes) -> dict[str, bytes]:
-    """A file, and what is in it where it is an archive or packed."""
-    found = {name: content}
-    if content.startswith(b"\x1f\x8b"):
-        found |= unpacked(f"{name} unpacked", gzip.decompress(content))
-    elif content[257:262] == b"ustar":
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                if file is not None:
-                    found |= unpacked(f"{name}/{member.name}", file.read())
     return found
 
 

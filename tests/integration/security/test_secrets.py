@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 
 import pytest
@@ -17,19 +16,11 @@ from mailcrm.services.mail import mailboxes
 from mailcrm.services.mail.providers.values import ServerSpec
 from tests.integration.security.conftest import PASSWORD, Served
 from tests.integration.security.wire import full_name
+from tests.planted import spellings
 
 MAIL_PASSWORD = "planted-mailbox-Passw0rd"
 TYPED = "planted-typed-Passw0rd"
 CLOSED = ServerSpec("127.0.0.1", 1, "none", "u")
-
-
-def spellings(secret: str) -> set[bytes]:
-    """The secret as it may have been written: plain, base64 at any offset, hex, reversed escapes."""
-    raw = secret.encode()
-    found = {raw, raw.hex().encode(), repr(secret)[1:-1].encode(), raw[::-1]}
-    for shift in range(3):
-        found.add(base64.b64encode(b"\0" * shift + raw)[4 * bool(shift) : -4])
-    return found
 
 
 def test_planted_secrets_are_nowhere(served: Served) -> None:

@@ -30,6 +30,7 @@ from mailcrm.pages import (
     deals,
     leads,
     mail,
+    not_found,
     organization,
     organizations,
     people,
@@ -200,6 +201,7 @@ app = rx.App(
 app.app_wraps.pop((5, "Overlay"))  # Reflex's own words about a lost connection; the shell has a banner (DESIGN.md §2)
 for path, (page, on_load) in PAGES.items():
     app.add_page(page, route=path, title="mailcrm", on_load=on_load)
+app.add_page(not_found.not_found, route="404", title="mailcrm")
 if with_gallery():
     app.add_page(gallery, route="/gallery", title="mailcrm")
 app.add_middleware(Gate(), index=0)

@@ -213,6 +213,12 @@ def test_another_users_and_made_up_ids_look_the_same(app: App, page: Page) -> No
         expect(page.get_by_text("That doesn’t exist, or you can’t see it.")).to_be_visible()
     page.goto(f"{app.url}/deal/99999")
     expect(page.get_by_text("No such deal")).to_be_visible()
+    answer = page.goto(f"{app.url}/nothing/here")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("heading", name="There is nothing at this address")).to_be_visible()
+    page.get_by_test_id("lost-home").click()
+    expect(page.get_by_test_id("thread-row").first).to_be_visible()
 
 
 def test_filters_combine_and_stay_in_the_address(page: Page) -> None:

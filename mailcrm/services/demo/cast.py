@@ -99,3 +99,81 @@ LEADS = (
     "Wadden monitoring tender",
     "Fucino aquifer study",
 )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is planned with a deal, `days` from now (negative: it is late)."""
+
+    deal: str
+    kind: str
+    subject: str
+    days: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """A template; merge fields are typed out as `{{ … }}`."""
+
+    name: str
+    folder: str
+    subject: str
+    html: str
+    shared: bool = True
+
+
+#: Some deals have none, as in life: the board says so.
+STEPS = (
+    Step("Büsum expansion, 24 probes", "call", "Confirm delivery in week 47", 0),
+    Step("Saimaa phase 2", "task", "Send the two missing certificates", 1),
+    Step("Coastal Municipal pilot", "call", "Ask Priya what finance said", 2),
+    Step("AguaViva framework", "meeting", "Sign the framework contract", 3),
+    Step("Incheon Port Authority", "task", "Follow up on the demo", -2),
+    Step("三浦水産 水質監視", "meeting", "お見積りのご説明", 4),
+)
+
+NOTES = {
+    "Büsum expansion, 24 probes": "Board meets on Fridays. Jörg decides about the divers, Lena about the money.",
+    "Coastal Municipal pilot": "Budget year ends in June; the pilot must be invoiced before.",
+}
+
+_HELLO = '<p>Hi {{ person.first_name | default("there") }},</p>'
+TEMPLATES = (
+    Text(
+        "First contact",
+        "Opening",
+        'Water quality at {{ organization.name | default("your site") }}',
+        f"{_HELLO}<p>we measure oxygen, pH and temperature where fish live, every ten minutes, without a boat. "
+        "Would a twenty-minute call next week be of use to you?</p><p>Best wishes<br>{{ sender.first_name }}</p>",
+    ),
+    Text(
+        "After a demo",
+        "Opening",
+        "Thank you for your time",
+        f"{_HELLO}<p>thank you for the good questions. What we agreed:</p><ul><li>a proposal by Friday</li>"
+        "<li>the list of probes for each basin</li></ul><p>Did I forget anything?</p>"
+        "<p>Best wishes<br>{{ sender.first_name }}</p>",
+    ),
+    Text(
+        "Proposal",
+        "Closing",
+        'Proposal: {{ deal.title | default("water sensors") }}',
+        f"{_HELLO}<p>attached is our proposal. The prices hold for thirty days.</p>"
+        "<p>Best wishes<br>{{ sender.first_name }}</p>",
+    ),
+    Text(
+        "Friendly reminder",
+        "Closing",
+        "Have you had a moment?",
+        f"{_HELLO}<p>have you had a moment to look at what I sent? A word is enough, also a no.</p>"
+        "<p>Best wishes<br>{{ sender.first_name }}</p>",
+        shared=False,
+    ),
+    Text(
+        "お見積りのご案内",
+        "日本語",
+        "お見積りの件",
+        '<p>{{ person.name | default("ご担当者") }} 様</p><p>いつもお世話になっております。お見積書をお送りいたします。'
+        "ご不明な点がございましたら、お気軽にお問い合わせください。</p><p>{{ sender.name }}</p>",
+    ),
+)

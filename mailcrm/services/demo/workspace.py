@@ -1,4 +1,4 @@
-"""Makes the demo's rows: workspace, two users, their mailboxes, organizations, persons, pipeline and deals.
+"""Makes the demo's rows: workspace, two users, their mailboxes, people, deals with their next steps, templates.
 
 Links between mail and deals are not made here: the linking rules make them when the mail arrives, and the few deals
 that a rule must not guess stay unlinked, as in life.
@@ -15,11 +15,12 @@ from mailcrm.models import Deal, DealStage, User, Workspace, utcnow
 from mailcrm.services import demo
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
-from mailcrm.services.crm import deals, leads, organizations, people, pipelines
+from mailcrm.services.crm import activities, deals, leads, notes, organizations, people, pipelines
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.demo import cast, mail, store
 from mailcrm.services.mail import mailboxes
 from mailcrm.services.mail.providers.values import ServerSpec
+from mailcrm.services.writing import templates
 
 
 def ensure() -> str:
@@ -103,6 +104,7 @@ def _crm(owners: dict[str, Actor]) -> None:
         person_ids[who.address] = made.card.id
         if who.consent:
             people.set_consent(owners[who.owner], made.card.id, who.consent, "Trade fair, Aquaculture Europe")
+    deal_ids: dict[str, tuple[Actor, int]] = {}
     for deal in cast.DEALS:
         actor = owners[deal.owner]
         made_deal = deals.create_deal(
@@ -115,9 +117,21 @@ def _crm(owners: dict[str, Actor]) -> None:
             organization_id=organization_ids[deal.organization],
             expected_close=(utcnow() + timedelta(days=deal.closes_in)).date(),
         )
+        deal_ids[deal.title] = (actor, made_deal.card.id)
         _age(made_deal.card.id, deal.days)
     for lead in cast.LEADS:
         leads.create_lead(sana, title=lead)
+    for step in cast.STEPS:
+        actor, deal_id = deal_ids[step.deal]
+        due = (utcnow() + timedelta(days=step.days)).date()
+        activities.create_activity(actor, kind=step.kind, subject=step.subject, due_on=due, deal_id=deal_id)
+    for title, text in cast.NOTES.items():
+        actor, deal_id = deal_ids[title]
+        notes.create_note(actor, text, deal_id=deal_id)
+    for each in cast.TEMPLATES:
+        templates.create(
+            sana, name=each.name, subject=each.subject, html=each.html, folder=each.folder, shared=each.shared
+        )
 
 
 def _age(deal_id: int, days: int) -> None:

@@ -19,6 +19,7 @@ from mailcrm.errors import UserError
 from mailcrm.models import Deal, Link, Message, Person
 from mailcrm.services import demo, notifications
 from mailcrm.services.auth import users
+from mailcrm.services.crm import activities, deals
 from mailcrm.services.crm.linking import link
 from mailcrm.services.db import reading
 from mailcrm.services.demo import store, tracking
@@ -27,6 +28,7 @@ from mailcrm.services.mail.outbox import smtp
 from mailcrm.services.mail.sync.engine import sync_mailbox
 from mailcrm.services.mail.sync.ledger import ledger
 from mailcrm.services.tracking import report
+from mailcrm.services.writing import merge_fields, templates
 from tests.conftest import ROOT
 
 WAIT_S = 60
@@ -92,6 +94,12 @@ def test_the_demo_is_lifelike_after_one_sync(sqlite_db: Path) -> None:
     assert "طلب" in subjects
     assert "שאלה" in subjects
     assert len(threads.list_threads(dmitri).rows) >= 3
+    assert {len(activities.planned(sana, "deal", card.id)) for card in deals.list_deals(sana)} == {0, 1}
+    lines = templates.list_templates(sana)
+    assert {line.folder for line in lines} == {"Opening", "Closing", "日本語"}
+    for line in lines:
+        assert merge_fields.uses(line.subject, templates.get(sana, line.id).html)  # each greets somebody
+    assert len(templates.list_templates(dmitri)) == len(lines) - 1  # one is Sana's own
 
 
 def test_some_sent_mail_has_been_opened_and_clicked(sqlite_db: Path) -> None:

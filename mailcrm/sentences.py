@@ -172,6 +172,10 @@ SENTENCES: dict[str, str] = {
     # Writing and sending (services/mail/outbox).
     "outbox.no_mailbox": "No mailbox is connected yet. Connect one in Settings, then write.",
     "outbox.not_draft": "This email is on its way already, so it can’t be changed.",
+    "drafts.not_there": (
+        "This mailbox can’t hold copies of drafts: it has no folder for them, the folder is synced, or the server can’t"
+        " remove a former copy."
+    ),
     "outbox.not_failed": "This email did not fail, so there is nothing to send again.",
     "outbox.too_late": "It is too late to undo: the email is on its way.",
     "outbox.no_recipients": "Nobody to send to. Enter at least one address.",

@@ -56,6 +56,25 @@ def upgrade() -> None:
     with op.batch_alter_table('webhooks', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_webhooks_user_id'), ['user_id'], unique=False)
 
+    op.create_table('draft_copies',
+    sa.Column('id', _ID, nullable=False),
+    sa.Column('outbox_id', _ID, nullable=True),
+    sa.Column('mailbox_id', _ID, nullable=False),
+    sa.Column('rfc_message_id', sa.String(), nullable=False),
+    sa.Column('folder', sa.String(), nullable=False),
+    sa.Column('copied_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('lease_until', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('tries', sa.Integer(), nullable=False),
+    sa.Column('next_try_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('error_code', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['mailbox_id'], ['mailboxes.id'], name=op.f('fk_draft_copies_mailbox_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['outbox_id'], ['outbox.id'], name=op.f('fk_draft_copies_outbox_id'), ondelete='SET NULL'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_draft_copies')),
+    sa.UniqueConstraint('outbox_id', 'mailbox_id', name=op.f('uq_draft_copies_outbox_id_mailbox_id'))
+    )
+    with op.batch_alter_table('draft_copies', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_draft_copies_mailbox_id'), ['mailbox_id'], unique=False)
+
     op.create_table('remote_image_choices',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -270,6 +289,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('token_lease_owner', sa.String(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column('token_lease_until', sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('reconnect_told_at', sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('write_drafts', sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column('track_copies', sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column('track_text', sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.create_check_constraint(op.f('ck_mailboxes_kind'), "kind IN ('imap', 'ews', 'bcc')")
@@ -467,6 +487,7 @@ def downgrade() -> None:
         batch_op.drop_constraint(op.f('ck_mailboxes_kind'), type_='check')
         batch_op.drop_column('track_text')
         batch_op.drop_column('track_copies')
+        batch_op.drop_column('write_drafts')
         batch_op.drop_column('reconnect_told_at')
         batch_op.drop_column('token_lease_until')
         batch_op.drop_column('token_lease_owner')
@@ -507,6 +528,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_oauth_attempts_expires_at'))
 
     op.drop_table('oauth_attempts')
+    op.drop_table('draft_copies')
     op.drop_table('remote_image_choices')
     with op.batch_alter_table('webhooks', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_webhooks_user_id'))

@@ -55,7 +55,7 @@ from mailcrm.models.messages import (
     ThreadLabel,
     ThreadReference,
 )
-from mailcrm.models.outbox import Outbox, OutboxAttachment, OutboxAttempt, OutboxRecipient
+from mailcrm.models.outbox import DraftCopy, Outbox, OutboxAttachment, OutboxAttempt, OutboxRecipient
 from mailcrm.models.smart_bcc import BccAddress, BccArrival, DropMailbox
 from mailcrm.models.tracking import AddressConsent, TrackedLink, TrackedMessage, TrackingEvent
 from mailcrm.models.webhooks import Webhook, WebhookDelivery
@@ -94,6 +94,7 @@ __all__ = [
     "Deal",
     "DealParticipant",
     "DealStage",
+    "DraftCopy",
     "DropMailbox",
     "Folder",
     "Import",

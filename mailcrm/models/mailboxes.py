@@ -73,6 +73,8 @@ class Mailbox(Table, table=True):
     write_read: bool = True
     write_archive: bool = False
     write_delete: bool = False
+    #: A copy of each draft in the server's Drafts folder (outbox/draft_copy.py).
+    write_drafts: bool = False
     default_visibility: str = "private"
     track_opens: bool = False
     track_clicks: bool = False

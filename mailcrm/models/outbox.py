@@ -117,6 +117,27 @@ class OutboxRecipient(Table, table=True):
     bounce_message_id: int | None = key(foreign="messages.id", nullable=True, ondelete="SET NULL", index=False)
 
 
+class DraftCopy(Table, table=True):
+    """A draft's copy in the server's Drafts folder. Without its draft it is still to be removed there."""
+
+    __tablename__ = "draft_copies"
+    __table_args__ = (UniqueConstraint("outbox_id", "mailbox_id"),)
+
+    id: int | None = key()
+    outbox_id: int | None = key(foreign="outbox.id", nullable=True, ondelete="SET NULL", index=False)
+    mailbox_id: int = key(foreign="mailboxes.id")
+    #: Its Message-ID, also in a header of ours: nothing else in the folder is ever removed.
+    rfc_message_id: str
+    #: Where it was put; "" before the first time.
+    folder: str = ""
+    #: The draft's `updated_at` when this text was put there.
+    copied_at: datetime | None = moment(nullable=True)
+    lease_until: datetime | None = moment(nullable=True)
+    tries: int = 0
+    next_try_at: datetime | None = moment(nullable=True)
+    error_code: str = ""
+
+
 class OutboxAttempt(Table, table=True):
     """One try to hand a message over, and how far it came."""
 

@@ -219,6 +219,15 @@ def _write_back() -> rx.Component:
             "write-delete",
         ),
         _switch(
+            tr("Keep copies of drafts there"),
+            tr(
+                "In the mailbox’s drafts folder, for other mail programs. A copy goes when the email is sent or discarded. Gmail and Exchange’s web services don’t take part."
+            ),
+            "write_drafts",
+            BOX.write_drafts,
+            "write-drafts",
+        ),
+        _switch(
             tr("Hide email that was deleted in the mailbox"),
             tr("Otherwise linked email stays in histories, with a note."),
             "hide_gone",

@@ -31,7 +31,7 @@ from mailcrm.state.toasts import say, warn
 #: The switches of a mailbox, by the name that the service knows them by.
 SWITCHES = (
     "track_opens", "track_clicks", "track_copies", "track_text", "track_notify", "auto_link_deals", "write_read", "write_archive", "write_delete",
-    "hide_gone", "contacts_only",
+    "write_drafts", "hide_gone", "contacts_only",
 )  # fmt: skip
 LEAST_S = 1.0  # seconds between two refreshes by hints: a ledger of a large mailbox costs tens of milliseconds
 STATES = {"active": "ok", "paused": "off", "needs_reconnect": "warn"}
@@ -63,6 +63,7 @@ class MailboxRow:
     write_read: bool = True
     write_archive: bool = False
     write_delete: bool = False
+    write_drafts: bool = False
     hide_gone: bool = False
     contacts_only: bool = False
     history: str = "all"
@@ -277,6 +278,7 @@ def _row(view: Any, eyes: Eyes, *, syncing: bool) -> MailboxRow:
         write_read=view.write_read,
         write_archive=view.write_archive,
         write_delete=view.write_delete,
+        write_drafts=view.write_drafts,
         hide_gone=view.hide_gone,
         contacts_only=view.contacts_only,
         history="all" if view.history_days is None else str(view.history_days),

@@ -58,6 +58,7 @@ class MailboxChange(Input):
     write_read: bool | None = None
     write_archive: bool | None = None
     write_delete: bool | None = None
+    write_drafts: bool | None = None
     hide_gone: bool | None = None
     #: How far back mail is stored, in days; null is everything. Further back fetches, less far deletes nothing.
     history_days: Annotated[int, Field(ge=1, le=36500)] | None = None
@@ -80,6 +81,7 @@ class Mailbox(Answer):
     write_read: bool
     write_archive: bool
     write_delete: bool
+    write_drafts: bool
     hide_gone: bool
     history_days: int | None
     contacts_only: bool

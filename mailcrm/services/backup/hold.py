@@ -3,6 +3,7 @@
     email that waited, or was on its way   its user is asked: `failed` where nothing had left, else `unknown`
     letters about accounts and outages     dropped: their links and news are old
     webhooks' deliveries, acts in mailboxes  `failed` with a reason; their owners may ask for them again
+    copies of drafts in mailboxes          no more, until their users ask again; those that are there stay
     sessions, links to new passwords       ended: what was signed out or used since would be good again
 
 Works on the tables as the backup has them, of whatever version, before anything else sees them: `told` is for later,
@@ -25,8 +26,17 @@ from mailcrm.services.mail.outbox import outcome
 
 CODE, LATER = "outbox.restored", "outbox.restored_later"
 GAP = 100_000  # drafts' numbers that are skipped: browsers may hold text of drafts that came after the backup
-#: What is emptied: secrets of sign-ins that may have ended since, and letters that may have been sent.
-EMPTIED = ("sessions", "account_tickets", "account_letters", "oauth_attempts", "login_attempts", "live_events")
+#: What is emptied: secrets of sign-ins that may have ended since, letters that may have been sent, what is known of
+#: copies of drafts on servers.
+EMPTIED = (
+    "sessions",
+    "account_tickets",
+    "account_letters",
+    "oauth_attempts",
+    "login_attempts",
+    "live_events",
+    "draft_copies",
+)
 #: Leases of processes that are not there any more.
 _LEASES = ("mailboxes", "outbox", "drop_mailbox", "imports", "bcc_arrivals")
 _OWNERS = ("lease_owner", "token_lease_owner")
@@ -48,6 +58,7 @@ def hold(connection: Connection, made_at: datetime) -> int:
     for name in _LEASES:
         if name in tables:
             _set(connection, tables[name], None, **dict.fromkeys(_OWNERS, ""), **dict.fromkeys(_UNTIL))
+    _set(connection, tables["mailboxes"], None, write_drafts=False)
     if "reconnect_told_at" in tables["mailboxes"].c:  # who was told of an outage is not told again
         out = and_(tables["mailboxes"].c.status == "needs_reconnect", tables["mailboxes"].c.reconnect_told_at.is_(None))
         _set(connection, tables["mailboxes"], out, reconnect_told_at=_now(connection))

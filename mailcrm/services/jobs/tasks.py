@@ -95,6 +95,13 @@ def sent_copy() -> None:
     outbox.store_copies(BATCH)
 
 
+def draft_copies() -> None:
+    """Keep the copies of drafts in the servers' Drafts folders as their drafts are."""
+    from mailcrm.services.mail.outbox import draft_copy
+
+    draft_copy.keep_copies(BATCH)
+
+
 def remind() -> None:
     """Bring back conversations whose time has come."""
     from mailcrm.services.mail import reminders
@@ -208,6 +215,7 @@ JOBS: dict[str, Callable[..., None]] = {
     "link_pending": link_pending,
     "deliver": deliver,
     "sent_copy": sent_copy,
+    "draft_copies": draft_copies,
     "remind": remind,
     "tell": tell,
     "webhooks": webhooks,

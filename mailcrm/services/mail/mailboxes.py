@@ -33,7 +33,7 @@ from mailcrm.services.jobs import queue
 from mailcrm.services.mail import hidden, outages, own_changes, scope
 from mailcrm.services.mail.oauth import tokens
 from mailcrm.services.mail.oauth.values import Granted
-from mailcrm.services.mail.outbox import moving
+from mailcrm.services.mail.outbox import draft_copy, moving
 from mailcrm.services.mail.outbox.addresses import clean
 from mailcrm.services.mail.providers import table
 from mailcrm.services.mail.providers.probe import ProbeResult, ProbeStep, probe_exchange, probe_mailbox
@@ -91,6 +91,7 @@ class MailboxView:
     write_read: bool
     write_archive: bool
     write_delete: bool
+    write_drafts: bool
     hide_gone: bool
     last_success_at: datetime | None
     next_try_at: datetime | None
@@ -233,6 +234,7 @@ def change(
     write_read: bool | None = None,
     write_archive: bool | None = None,
     write_delete: bool | None = None,
+    write_drafts: bool | None = None,
     hide_gone: bool | None = None,
     history_days: int | None = KEEP,
     contacts_only: bool | None = None,
@@ -259,6 +261,7 @@ def change(
         "write_read": write_read,
         "write_archive": write_archive,
         "write_delete": write_delete,
+        "write_drafts": write_drafts,
         "hide_gone": hide_gone,
         "default_visibility": default_visibility,
         "display_name": clean(display_name)[:120] if display_name is not None else None,
@@ -269,6 +272,8 @@ def change(
             if value is not None:
                 setattr(row, name, value)
         writeback.cancel_switched_off(session, row)
+        if write_drafts:
+            draft_copy.check_possible(session, mailbox_id)
         if hide_gone is not None:
             session.flush()
             hidden.settle(session, mailbox_id)
@@ -456,6 +461,7 @@ def _view(row: Mailbox, actor: Actor) -> MailboxView:
         write_read=row.write_read,
         write_archive=row.write_archive,
         write_delete=row.write_delete,
+        write_drafts=row.write_drafts,
         hide_gone=row.hide_gone,
         last_success_at=row.last_success_at,
         next_try_at=row.next_try_at,

@@ -10,6 +10,9 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from unittest import mock
 
 import pytest
 
@@ -17,7 +20,7 @@ from mailcrm.errors import TransientError
 from mailcrm.models import Mailbox, utcnow
 from mailcrm.services.db import transaction
 from mailcrm.services.mail import threads
-from mailcrm.services.mail.outbox import draft, queue, sent_copy
+from mailcrm.services.mail.outbox import draft, draft_copy, queue, sent_copy
 from mailcrm.services.mail.outbox.views import DraftInput
 from mailcrm.services.mail.watch.watcher import Watcher
 from mailcrm.services.tracking import outgoing
@@ -53,6 +56,12 @@ COPYING = (
     r"UID EXPUNGE [\d:,]+",
 )
 BACKWARDS = "INBOX|Sent"
+DRAFTS = (
+    *OPENING,
+    r'APPEND "?Drafts"? \(\\Draft \\Seen\) "[^"]*" \{\d+\}',
+    r"UID STORE [\d:,]+ \+FLAGS\.SILENT \(\\Deleted\)",
+    r"UID EXPUNGE [\d:,]+",
+)
 
 
 def allowed(moving: tuple[str, ...], folders: str) -> tuple[str, ...]:
@@ -66,6 +75,7 @@ CASES = [
     ({"write_delete": True}, (), allowed(MOVING, f"Trash|{BACKWARDS}")),
     ({"write_archive": True}, ("MOVE",), allowed(COPYING, f"Archive|{BACKWARDS}")),
     ({"write_delete": True}, ("MOVE",), allowed(COPYING, f"Trash|{BACKWARDS}")),
+    ({"write_drafts": True}, (), DRAFTS),
 ]
 
 
@@ -107,8 +117,11 @@ def everything(desk: Desk, watch: Callable[[], Watcher], sink: SmtpSink) -> None
     made = draft.new_draft(desk.actor, mailbox_id=desk.mailbox_id)
     entered = DraftInput(made.mailbox_id, "mika@saimaa.test", made.cc, made.bcc, "Hi", "<p>Hi</p>", False, False,
                          made.visibility, made.deal_id)  # fmt: skip
-    draft.save(desk.actor, made.id, entered)
+    for text in ("<p>Hi</p>", "<p>Hi, Mika</p>"):
+        draft.save(desk.actor, made.id, replace(entered, html=text))
+        keep_copies_later()
     queue.send(desk.actor, made.id, delay_s=0)
+    keep_copies_later()
     outgoing.deliver_due()
     sent_copy.store_copies()
     assert len(sink.messages) == 1
@@ -118,6 +131,12 @@ def everything(desk: Desk, watch: Callable[[], Watcher], sink: SmtpSink) -> None
         desk.sync()
     desk.sync()
     desk.ledger()
+
+
+def keep_copies_later() -> None:
+    """The job of the drafts' copies, once typing has paused for long."""
+    with mock.patch.object(draft_copy, "SETTLED", -timedelta(seconds=1)):
+        draft_copy.keep_copies()
 
 
 @pytest.fixture

@@ -148,5 +148,5 @@ def test_a_picture_that_was_deleted_from_the_text_is_not_sent_as_a_file() -> Non
     for html, count in ((view.html, 1), ("<p>Hi</p>", 0)):
         draft.save(aino, view.id, DraftInput(box, to="a@x.test", subject="S", html=html))
         with reading() as session:
-            mail = outgoing._mail(session, session.get_one(Outbox, view.id), session.get_one(Mailbox, box))
+            mail = outgoing.mail_of(session, session.get_one(Outbox, view.id), session.get_one(Mailbox, box))
         assert len(mail.files) == count

@@ -98,6 +98,19 @@ class Writer:
         with self._connection._call():
             return sorted(set(self._wire.search_raw(criteria)))
 
+    def marked(self, uids: Iterable[int], field: str, value: str) -> list[int]:
+        """Return those of these UIDs, in order, whose message has this header field with exactly this value."""
+        found: set[int] = set()
+        wanted = set(uids)
+        for sequence in uidset.sets(wanted):
+            with self._connection._call():
+                answer = self._wire.fetch_set(sequence, (f"BODY.PEEK[HEADER.FIELDS ({field.upper()})]",))
+                for uid, item in answer.items():
+                    said = (answers.header_fields(item) or b"").partition(b":")[2].strip()
+                    if uid in wanted and said == value.encode():
+                        found.add(uid)
+        return sorted(found)
+
     def store_seen(self, uids: Iterable[int], seen: bool) -> None:
         r"""Put \Seen on messages of the open folder or take it off; no other flag is touched."""
         sign = "+" if seen else "-"

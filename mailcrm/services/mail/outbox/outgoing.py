@@ -67,7 +67,7 @@ def prepare(outbox_id: int, track: Track) -> Outgoing:
             raise UserError("auth.disabled")
         # An alias may have gone since it was queued: it comes back to the composer with the reason.
         draft.alias_of(session, mailbox, row.from_address)
-        mail = _mail(session, row, mailbox)
+        mail = mail_of(session, row, mailbox)
         mail_from = row.from_address or mailbox.address  # bounces and SPF go by who it is from
         one_text = mailbox.kind == "ews"
         wants_tracking = (row.track_opens or row.track_clicks) and not row.plain  # T02
@@ -128,12 +128,13 @@ def _groups(people: Sequence[OutboxRecipient]) -> dict[str, list[OutboxRecipient
     return found
 
 
-def _mail(session: Session, row: Outbox, mailbox: Mailbox) -> build.Mail:
+def mail_of(session: Session, row: Outbox, mailbox: Mailbox, *, message_id: str = "") -> build.Mail:
+    """Return what a row says; `message_id` names one that has no Message-ID of its own yet."""
     people = rows.recipients(session, row.id or 0)
     by_role = {role: tuple((p.name, p.address) for p in people if p.role == role) for role in rows.ROLES}
     user = session.get(User, row.user_id)
     mail = build.Mail(
-        message_id=row.rfc_message_id or "",
+        message_id=message_id or row.rfc_message_id or "",
         at=row.dated_at or utcnow(),
         sender=(mailbox.display_name or (user.name if user else ""), row.from_address or mailbox.address),
         to=by_role["to"],

@@ -70,7 +70,7 @@ def send(
         fill.resolve(session, actor, row, send_anyway=send_anyway)
         row.from_address = draft.alias_of(session, mailbox, row.from_address)
         row.state = "queued"
-        row.rfc_message_id = _message_id(row.from_address or mailbox.address)
+        row.rfc_message_id = new_message_id(row.from_address or mailbox.address)
         _keep_in_thread(session, row)
         row.send_at = when.at or now + _undo_window(session, actor, delay_s)
         row.send_local, row.send_zone = when.local, when.zone
@@ -289,7 +289,7 @@ def _check_sendable(session: Session, row: Outbox) -> None:
         raise UserError("outbox.empty")
 
 
-def _message_id(address: str) -> str:
+def new_message_id(address: str) -> str:
     """Make a Message-ID without angle brackets, of the sender's domain (RFC 5322 3.6.4): 160 random bits."""
     domain = ascii_domain(address.rpartition("@")[2]) or "mailcrm.invalid"
     return f"{secrets.token_hex(20)}@{domain}"

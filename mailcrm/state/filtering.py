@@ -97,7 +97,7 @@ class FilterState(rx.State):
         inbox.loading, inbox.starts, inbox.view = True, [""], 0
         self._name(inbox.filters)
         yield rx.call_script(f"window.mailcrmAddress('{address(inbox)}')")
-        await inbox._fill(await actor_of(self))
+        await inbox._fill(await actor_of(self), anew=True)
         if self.open:
             yield FilterState.count
 

@@ -59,6 +59,7 @@ class InboxState(rx.State):
     async def open_page(self):
         """Show the folder of the address, and the conversation when the address names one."""
         path = self.router.url.path.strip("/").split("/")
+        before = self._wanted(), self.folder
         self.folder = path[0] if path[0] in FOLDERS else "inbox"
         self.query = as_text(self.router.url.query_parameters.get("q", ""), 200)
         asked = self.router.url.query_parameters
@@ -70,7 +71,7 @@ class InboxState(rx.State):
             await self._close()
         yield
         actor = await actor_of(self)
-        await self._fill(actor)
+        await self._fill(actor, anew=before != (self._wanted(), self.folder))
         if thread_id:
             async for event in self._open(actor, thread_id):  # pyright: ignore[reportGeneralTypeIssues]
                 yield event
@@ -221,7 +222,8 @@ class InboxState(rx.State):
         folder = self.folder if self.folder in ("inbox", "sent", "archive") else "inbox"
         return list_filters.filter_of(self.filters, folder=folder, query=self.query)
 
-    async def _fill(self, actor: Actor) -> None:
+    async def _fill(self, actor: Actor, *, anew: bool = False) -> None:
+        """Read the rows that are shown again; `anew`, where something else was asked for, a page and no more."""
         eyes = eyes_of(actor)
         self.failed = ""
         try:
@@ -231,7 +233,8 @@ class InboxState(rx.State):
                 self.outgoing = [outgoing(each, eyes) for each in found]
                 self.rows, self.cursor = [], ""
             else:
-                found, cursor, total = await asyncio.to_thread(self._read, actor, max(PAGE, len(self.rows)))
+                count = PAGE if anew else max(PAGE, len(self.rows))
+                found, cursor, total = await asyncio.to_thread(self._read, actor, count)
                 chips = await asyncio.to_thread(_suggestions, actor, found)
                 made = rows(found, eyes, sent=self.folder == "sent", suggestions=chips)
                 unread = [row.id for row in found if row.unread]

@@ -9,6 +9,8 @@
     crm        first pages, matching and linking again among 1,000,000 messages, 50,000 persons and 10,000 deals, on
                SQLite and, where it is installed, on a PostgreSQL of its own (or the one of `--database`)
     search     the newest conversations with a word, beside notmuch's library, among 20,000 messages of the same mail
+    browser    what a person waits for in Chromium: lists, opening, searching over 1,000,000 messages, first load, 50 tabs,
+               and beside Roundcube on the same Dovecot (`--roundcube` lets apt-get install it where it is missing)
     tracking   pixels and clicks beside bare Starlette routes, then 10,000 events a minute for ten minutes
 
 All clients read the same Dovecot on loopback, without TLS, one after the other, each in a process of its own, after a
@@ -56,6 +58,7 @@ class Bench:
     keep: Path | None = None
     minutes: float = 10
     turns: int = 7
+    roundcube: bool = False
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def say(self, line: str) -> None:
@@ -305,6 +308,13 @@ def search(bench: Bench) -> None:
         sys.exit("the part search failed")
 
 
+def browser(bench: Bench) -> None:
+    """What a person waits for (tests/bench/browser.py)."""
+    from tests.bench import browser as measured  # here: Playwright is needed for this part alone
+
+    measured.run(bench, install=bench.roundcube)
+
+
 def tracking(bench: Bench) -> None:
     """Pixels and clicks (tests/bench/tracking.py)."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAILCRM_")}
@@ -346,6 +356,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "idle": idle,
     "crm": crm,
     "search": search,
+    "browser": browser,
     "tracking": tracking,
 }
 
@@ -362,7 +373,8 @@ def main() -> None:
     parser.add_argument("--crm", type=int, default=1_000_000, help="messages of the part crm (default 1,000,000)")
     parser.add_argument("--minutes", type=float, default=10, help="minutes of the part tracking (default 10)")
     parser.add_argument("--quick", action="store_true", help="part tracking in a minute: three turns, then 15 s")
-    parser.add_argument("--keep", type=Path, help="keep the databases of the part crm here, to measure them again")
+    parser.add_argument("--roundcube", action="store_true", help="part browser: let apt-get install Roundcube")
+    parser.add_argument("--keep", type=Path, help="keep the databases of crm and browser here, to measure them again")
     parser.add_argument("--database", default="", help="an empty database (default: SQLite in a temporary folder)")
     parser.add_argument("--table", type=Path, help="write the table to this file too")
     options = parser.parse_args()
@@ -380,6 +392,7 @@ def main() -> None:
         print("\n".join(lines), flush=True)
         bench = Bench(dovecot, home, options.messages, options.many, options.idle, options.database)
         bench.crm, bench.keep, bench.minutes = options.crm, options.keep, options.minutes
+        bench.roundcube = options.roundcube
         if options.quick:
             bench.turns, bench.minutes = 3, 0.25
         for name in parts:

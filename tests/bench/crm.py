@@ -182,15 +182,13 @@ def _scope(scope: str) -> Iterator[None]:
             run(session, delete(RoleAccess))
 
 
-def main(messages: int) -> None:
-    """Fill the database if it is empty, then measure."""
+def fill_when_empty(size: crm_data.Size) -> None:
+    """Fill a migrated database that holds no message."""
     from sqlmodel import select
 
     from mailcrm.models import Message
     from mailcrm.services import db
 
-    db.migrate()
-    size = crm_data.Size(messages)
     with db.reading() as session:
         empty = session.exec(select(Message.id).limit(1)).first() is None
     if empty:
@@ -202,6 +200,15 @@ def main(messages: int) -> None:
             with db.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.exec_driver_sql("VACUUM ANALYZE")
         print(f"filled in {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+
+
+def main(messages: int) -> None:
+    """Fill the database if it is empty, then measure."""
+    from mailcrm.services import db
+
+    db.migrate()
+    size = crm_data.Size(messages)
+    fill_when_empty(size)
     _warm(db.engine())
     gc.collect()
     gc.freeze()  # as the web process does once it has started

@@ -75,3 +75,20 @@ def test_a_refresh_reads_the_same_window_again(tab: Any) -> None:
     found, cursor, _ = InboxState._read(tab, _actor(), len(tab.rows))
     assert [row.id for row in found] == [row.id for row in tab.rows]
     assert cursor == tab.cursor
+
+
+def test_something_else_is_asked_for_and_one_page_of_it_is_read(tab: Any) -> None:
+    """However far somebody scrolled, the next folder, filter or search costs what its first page costs (B11)."""
+    while len(tab.rows) < 4 * PAGE:
+        _more(tab)
+    asked: list[int] = []
+
+    def read(_actor: Any, count: int) -> tuple[list[Any], str, int]:
+        asked.append(count)
+        return [], "", 0
+
+    tab._read, tab._place, someone = read, lambda: None, SimpleNamespace(language="en")
+    asyncio.run(InboxState._fill(tab, someone, anew=True))  # type: ignore[arg-type]
+    tab.rows = inbox.rows([_row(n) for n in range(4 * PAGE)], Eyes("en", UTC, NOON))
+    asyncio.run(InboxState._fill(tab, someone))  # type: ignore[arg-type]
+    assert asked == [PAGE, 4 * PAGE], "what was asked for before is read as far as it was shown"

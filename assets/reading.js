@@ -23,7 +23,7 @@
       view.setAttribute("sandbox", "");
     }
     view.addEventListener("error", () => { view.remove(); failed.hidden = false; });
-    view.src = file.getAttribute("href") + (preview === "text" && dark ? "?theme=dark" : "");
+    view.src = file.getAttribute("href") + (preview !== "image" && dark ? "?theme=dark" : "");
     stage.replaceChildren(view);
     dialog.querySelector("[data-name]").textContent = name;
     dialog.querySelector("[data-place]").textContent = files.length > 1 ? `${at + 1} / ${files.length}` : "";

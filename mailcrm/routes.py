@@ -133,6 +133,16 @@ def text_file(message_id: int, number: int) -> str:
     return f"/m/{message_id}/attachments/{number}/text"
 
 
+def template(template_id: int) -> str:
+    """The page of templates with one of them open."""
+    return f"{TEMPLATES}?template={template_id}"
+
+
+def pdf_file(message_id: int, number: int) -> str:
+    """The page that shows a PDF file of a message."""
+    return f"/m/{message_id}/attachments/{number}/pdf"
+
+
 def original(message_id: int) -> str:
     """The page that shows a message's headers and source."""
     return f"/m/{message_id}/original"

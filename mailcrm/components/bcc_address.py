@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from mailcrm.components.buttons import button, icon_button
+from mailcrm.components.help import help_mark
 from mailcrm.components.icons import icon
 from mailcrm.state.bcc_address import BccAddressState
 from mailcrm.state.i18n import tr
@@ -39,7 +40,7 @@ def record_address(text: Any) -> rx.Component:
     return rx.cond(
         STATE.on,
         rx.el.section(
-            rx.el.h2(tr("Smart Bcc"), class_name="b"),
+            rx.el.div(rx.el.h2(tr("Smart Bcc"), class_name="b"), help_mark("smart-bcc"), class_name="row gap4"),
             rx.el.p(text, class_name="t1 dim bcc-text"),
             rx.cond(
                 STATE.address != "",

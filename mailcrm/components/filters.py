@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from mailcrm.components.buttons import button, icon_button
+from mailcrm.components.edit_field import shown_field
 from mailcrm.components.icons import icon
 from mailcrm.components.views import save_view
 from mailcrm.state.filtering import Choice, FilterState
@@ -103,7 +104,12 @@ def _picture(row: rx.Var[Choice]) -> rx.Component:
     return rx.cond(
         row.color != "",
         rx.el.span(class_name="label-dot", custom_attrs={"data-color": row.color}),
-        icon("at-sign", size=13),
+        rx.match(
+            row.kind,
+            ("person", icon("user-round", size=13)),
+            ("day", icon("calendar-days", size=13)),
+            icon("at-sign", size=13),
+        ),
     )
 
 
@@ -119,6 +125,13 @@ def filter_menu() -> rx.Component:
             rx.el.div(
                 rx.el.div(tr("Show only"), class_name="menu-label"),
                 *[_line(word, icon(picture, size=15), label) for word, picture, label in _named()],
+                _person(),
+                rx.el.div(tr("Date"), class_name="menu-label"),
+                rx.el.div(
+                    _day("since", tr("Since"), FilterState.since),
+                    _day("until", tr("Until"), FilterState.until),
+                    class_name="filter-days",
+                ),
                 rx.cond(
                     FilterState.labels.length() > 0,
                     rx.fragment(
@@ -149,6 +162,43 @@ def filter_menu() -> rx.Component:
         open=FilterState.open,
         on_open_change=FilterState.show,
     )  # fmt: skip
+
+
+def _person() -> rx.Component:
+    """Return the choice of a contact: what is typed finds them."""
+    return rx.fragment(
+        rx.el.div(tr("Person"), class_name="menu-label"),
+        rx.el.div(
+            rx.el.input(
+                placeholder=tr("Search contacts"),
+                aria_label=tr("Search contacts"),
+                on_change=lambda text: FilterState.find_person(text).debounce(180),
+                class_name="input",
+                auto_complete="off",
+                max_length=100,
+                dir="auto",
+                data_testid="filter-person",
+            ),
+            class_name="filter-field",
+        ),
+        rx.foreach(FilterState.people, _choice_line),
+    )
+
+
+def _day(which: str, label: rx.Var[str], value: rx.Var[str]) -> rx.Component:
+    return rx.el.label(
+        rx.el.span(label, class_name="t1 dim"),
+        shown_field(
+            rx.el.input(
+                type="date",
+                value=value,
+                on_change=lambda day: FilterState.choose_day(which, day),
+                class_name="input",
+                data_testid=f"filter-{which}",
+            )
+        ),
+        class_name="col gap4",
+    )
 
 
 def _line(word: Any, picture: rx.Component, label: Any) -> rx.Component:

@@ -4,7 +4,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 
 const PAUSE_MS = 80;
-const GROUPS = ["deal", "thread", "person", "do", "go"];
+const GROUPS = ["deal", "thread", "person", "file", "template", "do", "go"];
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
 // How well letters in order match: whole words first, then beginnings of words, then anything; -1 is not at all.
@@ -57,7 +57,7 @@ export function Palette({ commands, hits, asked, words, onSearch, onOpen, onAll,
   const query = typed.replace(/^>/, "").trim();
   const rows = useMemo(() => {
     const found = [];
-    if (!onlyCommands && query && asked.trim() === query) for (const hit of hits) found.push({ ...hit, group: hit.kind === "lead" ? "deal" : hit.kind, name: `${hit.kind}-${hit.id}` });
+    if (!onlyCommands && query && asked.trim() === query) for (const hit of hits) found.push({ ...hit, group: hit.kind === "lead" ? "deal" : hit.kind, name: `${hit.kind}-${hit.id}-${hit.kind === "file" ? hit.title : ""}` });
     const doing = now.map((each) => ({ ...each, title: each.label, name: each.key, points: score(each.label, query) })).filter((each) => each.points >= 0);
     doing.sort((a, b) => b.points - a.points);
     found.push(...(query ? doing.slice(0, 8) : doing));

@@ -1,6 +1,6 @@
 """The command palette (Ctrl or Cmd K): palette.jsx beside this file does the work; commands come from the keys' table.
 
-Pages and commands are found in the browser without asking anybody; people, deals and conversations by state/palette.py.
+Pages and commands are found in the browser without asking anybody; what is in the database by state/palette.py.
 """
 
 import reflex as rx
@@ -41,6 +41,8 @@ def palette() -> rx.Component:
         "thread": tr("Email"),
         "deal": tr("Deals and leads"),
         "person": tr("People"),
+        "file": tr("Files"),
+        "template": tr("Templates"),
         "do": tr("Do"),
         "go": tr("Go to"),
         "move": tr("move"),

@@ -4,6 +4,7 @@ import reflex as rx
 
 from mailcrm.components.avatar import avatar
 from mailcrm.components.buttons import button
+from mailcrm.components.help import help_mark
 from mailcrm.components.icons import icon
 from mailcrm.components.states import bones
 from mailcrm.state.i18n import tr
@@ -16,7 +17,11 @@ WAITS = SharingState.waiting.contains(PanelState.thread_id)
 def visibility_section() -> rx.Component:
     """Return the panel's part about who can read the conversation."""
     return rx.el.section(
-        rx.el.div(rx.el.span(tr("Who can see this")), visibility_button(), class_name="sect-head"),
+        rx.el.div(
+            rx.el.span(tr("Who can see this"), help_mark("visibility"), class_name="row gap4"),
+            visibility_button(),
+            class_name="sect-head",
+        ),
         rx.el.p(
             rx.cond(
                 WAITS,

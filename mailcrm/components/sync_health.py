@@ -3,6 +3,7 @@
 import reflex as rx
 
 from mailcrm.components.buttons import button
+from mailcrm.components.help import help_mark
 from mailcrm.components.icons import icon
 from mailcrm.components.ledger import ledger_table, trouble_button
 from mailcrm.components.sync_writes import unwritten
@@ -39,7 +40,7 @@ def sync_health() -> rx.Component:
     """Return the section."""
     return rx.el.section(
         rx.el.div(
-            rx.el.h3(tr("Sync health"), class_name="b"),
+            rx.el.div(rx.el.h3(tr("Sync health"), class_name="b"), help_mark("ledger"), class_name="row gap4"),
             rx.el.p(
                 tr(
                     "Every message on the server is stored, skipped, set aside or pending. Nothing goes missing in between."

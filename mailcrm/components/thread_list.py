@@ -103,8 +103,22 @@ def _header() -> rx.Component:
     return rx.el.header(
         rx.el.h1(_title(), class_name="t3 cut"),
         rx.cond(
-            (InboxState.folder == "inbox") & (InboxState.query == "") & (InboxState.total_unread != ""),
+            (InboxState.folder == "inbox")
+            & (InboxState.query == "")
+            & (InboxState.filters.length() == 0)
+            & (InboxState.total_unread != ""),
             rx.el.span(InboxState.total_unread, class_name="dim num"),
+        ),
+        rx.cond(
+            ((InboxState.filters.length() > 0) | (InboxState.query != "")) & ~InboxState.loading,
+            rx.el.span(
+                InboxState.rows.length(),
+                rx.cond((InboxState.cursor != "") | (InboxState.starts[0] != ""), "+", ""),
+                class_name="dim num",
+                role="status",
+                title=tr("Conversations found"),
+                data_testid="list-found",
+            ),
         ),
         _folders(),
         rx.el.span(class_name="grow not-phone"),

@@ -1,12 +1,15 @@
 """Pages beside a conversation: an email as it was sent, its text files, and a view for paper.
 
-`/m/{id}/original` shows the headers and the source, `/m/{id}/attachments/{n}/text` a text file, `/m/{id}/print` and
+`/m/{id}/original` shows the headers and the source, `/m/{id}/attachments/{n}/text` a text file, `…/pdf` the first pages
+of a PDF as pictures, `/m/{id}/print` and
 `/print/{thread_id}` one email or a conversation with nothing folded. All are documents without scripts, under a policy of
 their own; who may read is decided as for bodies (`messages.py`). Printing itself is the page around the frame's to start.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from html import escape
 
@@ -19,7 +22,7 @@ from mailcrm.endpoints.messages import authorised, body_headers, labels_in, numb
 from mailcrm.errors import NotFound
 from mailcrm.services.access import Actor
 from mailcrm.services.i18n import gettext, long_day, zone
-from mailcrm.services.mail import messages, threads
+from mailcrm.services.mail import messages, pdf_pages, threads
 from mailcrm.services.mail.parse.charsets import decode_bytes, safe_text
 from mailcrm.services.mail.parse.headers import header_fields, header_text, trim_start
 from mailcrm.services.mail.parse.quoting import is_forwarding
@@ -29,6 +32,8 @@ from mailcrm.services.mail.remote_images import shown
 from mailcrm.services.mail.render import Theme, document_of, render_body
 from mailcrm.services.mail.views import AddressView, MessageView
 
+#: Threads of their own: a PDF that takes a minute must not hold those that everything else runs in.
+_DRAWS = ThreadPoolExecutor(2 * pdf_pages.AT_ONCE, thread_name_prefix="pdf")
 MAX_SOURCE = 600_000  # characters on the page; the whole of it is a download
 MAX_TEXT = 600_000
 MAX_PRINTED = 200  # emails of one conversation
@@ -46,6 +51,7 @@ _PAGE = (
     "html[data-theme=dark] pre.source{background:#212225}html[data-theme=dark] .facts th{color:#b0b4ba}"
     ".down{display:inline-block;margin:0 0 16px;padding:4px 12px;border-radius:6px;background:#e8e8ec;color:#1c2024;"
     "text-decoration:none;font-weight:500}html[data-theme=dark] .down{background:#2e3135;color:#edeef0}"
+    ".leaf{display:block;width:100%;height:auto;margin:0 0 12px;background:#fff;box-shadow:0 0 0 1px rgb(0 0 0/.12)}"
     "@media(max-width:600px){.page{padding:12px}.facts th{width:110px}}"
 )
 _DARK_PAGE = "html{background:#111113}"
@@ -100,6 +106,33 @@ async def text_file(request: Request) -> Response:
     return found if isinstance(found, Response) else _answer(_document(found, theme))
 
 
+async def pdf_file(request: Request) -> Response:
+    """Answer the first pages of a PDF file as pictures on a page; NotFound for everything else."""
+    theme, n = _theme(request), number(request.path_params.get("n"))
+
+    def load(actor: Actor, message_id: int) -> str:
+        attachment, content = messages.load_attachment(actor, message_id, n)
+        if preview_of(attachment.content_type, attachment.filename) != "pdf":
+            raise NotFound
+        drawn, t = pdf_pages.draw(content), actor.language
+        if not drawn.pages:
+            said = gettext(t, "This file can’t be shown. Download it to open it.")
+        elif len(drawn.pages) < drawn.count:
+            shown_now = {"shown": len(drawn.pages), "all": drawn.count}
+            said = gettext(t, "Pages 1 to {shown} of {all}. Download the file to read the rest.", **shown_now)
+        else:
+            said = ""
+        pages = "".join(
+            f'<img class="leaf" alt="{escape(gettext(t, "Page {n}", n=at))}" src="data:image/png;base64,'
+            f'{b64encode(page).decode()}">'
+            for at, page in enumerate(drawn.pages, 1)
+        )
+        return pages + (f'<p class="note">{escape(said)}</p>' if said else "")
+
+    found = await authorised(request, load, _DRAWS)
+    return found if isinstance(found, Response) else _answer(_document(found, theme))
+
+
 async def printed_message(request: Request) -> Response:
     """Answer one email for paper."""
 
@@ -129,6 +162,7 @@ ROUTES = [
     Route("/m/{message_id}/original", original, methods=["GET"]),
     Route("/m/{message_id}/print", printed_message, methods=["GET"]),
     Route("/m/{message_id}/attachments/{n}/text", text_file, methods=["GET"]),
+    Route("/m/{message_id}/attachments/{n}/pdf", pdf_file, methods=["GET"]),
     Route("/print/{message_id}", printed_thread, methods=["GET"]),
 ]
 

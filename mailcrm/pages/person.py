@@ -9,6 +9,7 @@ from mailcrm.components.deal_form import deal_form
 from mailcrm.components.deal_line import deal_line
 from mailcrm.components.dialogs import dialog_actions, form_dialog, question
 from mailcrm.components.forms import choice, error_line, field, text_input
+from mailcrm.components.help import help_mark
 from mailcrm.components.icons import icon
 from mailcrm.components.merge import merge_dialog, merge_item
 from mailcrm.components.person_details import (
@@ -153,9 +154,18 @@ def _head() -> rx.Component:
     )
 
 
-def _section(title: rx.Var[str], action: rx.Component, *content: rx.Component) -> rx.Component:
+def _section(
+    title: rx.Var[str], action: rx.Component, *content: rx.Component, about: rx.Component | None = None
+) -> rx.Component:
+    heading = rx.el.h2(title, class_name="b")
     return rx.el.section(
-        rx.el.div(rx.el.h2(title, class_name="b grow"), action, class_name="row side-head"), *content, class_name="sect"
+        rx.el.div(
+            rx.el.div(heading, about if about is not None else rx.fragment(), class_name="row gap4 grow"),
+            action,
+            class_name="row side-head",
+        ),
+        *content,
+        class_name="sect",
     )
 
 
@@ -277,6 +287,7 @@ def _consent() -> rx.Component:
             data_testid="consent",
             custom_attrs={"data-consent": state},
         ),
+        about=help_mark("consent"),
     )
 
 

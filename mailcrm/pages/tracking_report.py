@@ -6,6 +6,7 @@ import reflex as rx
 
 from mailcrm import routes
 from mailcrm.components.buttons import button
+from mailcrm.components.help import help_mark
 from mailcrm.components.icons import icon
 from mailcrm.components.line_chart import line_chart
 from mailcrm.components.shell import shell
@@ -122,7 +123,11 @@ def _report() -> rx.Component:
         rx.el.dl(rx.foreach(STATE.figures, _kpi), class_name="kpis", data_testid="report-figures"),
         rx.el.section(
             rx.el.header(
-                rx.el.h2(tr("Opened and clicked"), class_name="b grow"),
+                rx.el.div(
+                    rx.el.h2(tr("Opened and clicked"), class_name="b"),
+                    help_mark("certainty"),
+                    class_name="row gap4 grow",
+                ),
                 _whose(),
                 rx.el.span(rx.el.span(class_name="key key-open"), tr("Opened"), class_name="row gap6 dim"),
                 rx.el.span(rx.el.span(class_name="key key-click"), tr("Clicked"), class_name="row gap6 dim"),

@@ -17,6 +17,7 @@ from mailcrm.state.session import actor_of
 from mailcrm.state.thread import ThreadState
 from mailcrm.state.toasts import say, warn
 
+KEPT = 10  # merges whose Undo may still be on the screen
 FOUND = 8  # conversations offered to merge with
 
 
@@ -25,7 +26,8 @@ class ArrangeState(rx.State):
 
     asking: bool = False
     found: list[Row] = []
-    _merged: manual.Merged | None = None
+    _merged: dict[int, manual.Merged] = {}  # by the number that its own Undo has
+    _acts: int = 0
 
     @rx.event
     async def split(self, message_id: int):
@@ -71,21 +73,22 @@ class ArrangeState(rx.State):
         here = (await self.get_state(ThreadState)).id
         self.asking = False
         try:
-            self._merged = await asyncio.to_thread(manual.merge_threads, actor, here, into)
+            merged = await asyncio.to_thread(manual.merge_threads, actor, here, into)
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
+        self._acts += 1
+        self._merged = {**{n: act for n, act in self._merged.items() if n > self._acts - KEPT}, self._acts: merged}
         await self._filled(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": ArrangeState.part}
+        action = {"label": gettext(actor.language, "Undo"), "on_click": ArrangeState.part(self._acts)}
         toast = say(gettext(actor.language, "Conversations merged"), action=action, duration=8000)
         return [toast, InboxState.select(into)]
 
     @rx.event
-    async def part(self):
-        """Undo the last merge."""
-        actor, merged = await actor_of(self), self._merged
+    async def part(self, number: int):
+        """Undo one of the last merges, once."""
+        actor, merged = await actor_of(self), self._merged.pop(as_int(number), None)
         if merged is None:
             return None
-        self._merged = None
         try:
             made = await asyncio.to_thread(manual.separate, actor, merged)
         except MailcrmError as error:

@@ -44,6 +44,7 @@ def file_row(message_id: int, view: Any, eyes: Any) -> FileRow:
         view={
             "image": routes.attachment(message_id, view.n) + "?inline=1",
             "text": routes.text_file(message_id, view.n),
+            "pdf": routes.pdf_file(message_id, view.n),
         }.get(preview, ""),
         message=routes.attached_message(message_id, view.n) if view.content_type == "message/rfc822" else "",
     )

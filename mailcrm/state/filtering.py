@@ -4,29 +4,35 @@ The words and what they mean are in services/mail/list_filters.py; the rows are 
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from urllib.parse import quote
 
 import reflex as rx
 
 from mailcrm import routes
-from mailcrm.errors import MailcrmError
+from mailcrm.errors import MailcrmError, NotFound
 from mailcrm.services import i18n
+from mailcrm.services.crm import people
+from mailcrm.services.i18n import gettext
 from mailcrm.services.mail import labels, list_filters, mailboxes, threads
 from mailcrm.state.coerce import as_flag, as_text
 from mailcrm.state.inbox import InboxState
 from mailcrm.state.session import actor_of
 
 MOST = 100  # more are "99+"
+SHOWN = 6  # contacts that are found
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Something that a list can be narrowed to, with its own word: a label or a mailbox."""
+    """Something that a list can be narrowed to, with its own word: a label, a mailbox, a person or a day."""
 
     word: str
     name: str
     color: str = ""
+    kind: str = ""
 
 
 class FilterState(rx.State):
@@ -35,7 +41,10 @@ class FilterState(rx.State):
     open: bool = False
     labels: list[Choice] = []
     boxes: list[Choice] = []
-    on: list[Choice] = []  # labels and mailboxes that the list is narrowed to
+    people: list[Choice] = []  # found by what was typed
+    on: list[Choice] = []  # labels, mailboxes, persons and days that the list is narrowed to
+    since: str = ""
+    until: str = ""
     counts: dict[str, str] = {}
 
     @rx.event
@@ -43,6 +52,25 @@ class FilterState(rx.State):
         """Turn one filter on or off; the others stay."""
         inbox = await self.get_state(InboxState)
         inbox.filters = list(list_filters.turned(inbox.filters, as_text(word, 40)))
+        async for event in self._again(inbox):  # pyright: ignore[reportGeneralTypeIssues]
+            yield event
+
+    @rx.event(supersedes=True)
+    async def find_person(self, text: str):
+        """List the contacts that match what is typed."""
+        actor, text = await actor_of(self), as_text(text, 100).strip()
+        page = await asyncio.to_thread(people.list_people, actor, text, limit=SHOWN) if text else None
+        self.people = [Choice(f"person-{each.id}", each.name, kind="person") for each in page.rows] if page else []
+
+    @rx.event
+    async def choose_day(self, which: str, value: str):
+        """Show what came since a day, or until one; no day takes that filter off."""
+        which, value = as_text(which, 5), as_text(value, 10)
+        if which not in ("since", "until") or (value and list_filters.day(f"{which}-{value}") is None):
+            return  # a year that is still being typed
+        inbox = await self.get_state(InboxState)
+        others = list_filters.without(inbox.filters, which)
+        inbox.filters = [*others, f"{which}-{value}"] if value else list(others)
         async for event in self._again(inbox):  # pyright: ignore[reportGeneralTypeIssues]
             yield event
 
@@ -69,7 +97,7 @@ class FilterState(rx.State):
         inbox = await self.get_state(InboxState)
         if any("-" in word for word in inbox.filters):
             await self._load()
-        self._name(inbox.filters)
+        await self._name(inbox.filters)
 
     @rx.event(background=True)
     async def count(self):
@@ -95,7 +123,7 @@ class FilterState(rx.State):
 
     async def _again(self, inbox: InboxState):
         inbox.loading, inbox.starts, inbox.view = True, [""], 0
-        self._name(inbox.filters)
+        await self._name(inbox.filters)
         yield rx.call_script(f"window.mailcrmAddress('{address(inbox)}')")
         await inbox._fill(await actor_of(self), anew=True)
         if self.open:
@@ -107,10 +135,24 @@ class FilterState(rx.State):
         boxes = await asyncio.to_thread(mailboxes.list_mailboxes, actor)
         self.labels = [Choice(f"label-{each.id}", each.name, each.color) for each in known]
         self.boxes = [Choice(f"box-{each.id}", each.address) for each in boxes] if len(boxes) > 1 else []
-        self._name((await self.get_state(InboxState)).filters)
+        self.people = []
+        await self._name((await self.get_state(InboxState)).filters)
 
-    def _name(self, words: list[str]) -> None:
-        known = {each.word: each for each in (*self.labels, *self.boxes)}
+    async def _name(self, words: list[str]) -> None:
+        actor = await actor_of(self)
+        known = {each.word: each for each in (*self.labels, *self.boxes, *self.people, *self.on)}
+        for person_id in list_filters.ids(words, "person"):
+            if (word := f"person-{person_id}") not in known:
+                with suppress(NotFound):
+                    found = await asyncio.to_thread(people.get_person, actor, person_id)
+                    known[word] = Choice(word, found.card.name, kind="person")
+        days = {word.partition("-")[0]: at for word in words if (at := list_filters.day(word)) is not None}
+        self.since, self.until = (str(days.get(each, "")) for each in ("since", "until"))
+        for which, at in days.items():
+            shown = i18n.calendar_day(actor.language, at, date.max)  # with its year
+            t = actor.language
+            said = gettext(t, "Since {day}", day=shown) if which == "since" else gettext(t, "Until {day}", day=shown)
+            known[f"{which}-{at}"] = Choice(f"{which}-{at}", said, kind="day")
         self.on = [known.get(word, Choice(word, "?")) for word in words if "-" in word]
 
 

@@ -49,6 +49,7 @@ class InboxState(rx.State):
     total_unread: str = ""
     loading: bool = True
     failed: str = ""
+    _rows_of: tuple[Any, ...] = ()  # folder, filters and words that the rows are of
 
     @rx.var
     def marks(self) -> list[str]:
@@ -238,6 +239,7 @@ class InboxState(rx.State):
                 chips = await asyncio.to_thread(_suggestions, actor, found)
                 made = rows(found, eyes, sent=self.folder == "sent", suggestions=chips)
                 unread = [row.id for row in found if row.unread]
+                await self._unpick({row.id for row in self.rows}, {row.id for row in made})
                 if made != self.rows:
                     self.rows = made
                 if unread != self.unread_ids:
@@ -248,6 +250,18 @@ class InboxState(rx.State):
             self.failed = i18n.sentence(error, actor.language)
         self.loading = False
         self._place()
+
+    async def _unpick(self, before: set[int], now: set[int]) -> None:
+        """What left the list is picked no longer: nobody is to act on what is out of sight."""
+        from mailcrm.state.linking import PickState  # it knows this module
+
+        place = (self.folder, tuple(self.filters), self.query)
+        picks = await self.get_state(PickState)
+        if place == self._rows_of:  # what was never shown may be picked, too: all of this list
+            await picks._keep(lambda one: one in now or one not in before)
+        else:
+            self._rows_of = place
+            await picks._keep(lambda one: one in now)
 
     def _read(self, actor: Actor, count: int) -> tuple[list[Any], str, int]:
         """Read `count` rows from where the kept pages begin; a page of the service has a limit of its own."""

@@ -4,6 +4,7 @@ Each act has its Undo. What an undo needs stays on the server (`_done`), so that
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import reflex as rx
@@ -23,6 +24,7 @@ from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say, warn
 
 MOST = 1000  # conversations picked at once in a tab
+KEPT = 10  # linkings whose Undo may still be on the screen
 ICONS = {"person": "user-round", "deal": "circle-dollar-sign", "lead": "sprout"}
 YOU = i18n.N_("You linked this.")
 SOMEBODY = i18n.N_("{name} linked this.")
@@ -109,7 +111,8 @@ class PickState(rx.State):
     count: str = ""
     searching: bool = False
     found: list[TargetRow] = []
-    _done: linking.Linked | None = None
+    _done: dict[int, linking.Linked] = {}  # by the number that its own Undo has: toasts of two acts stand side by side
+    _acts: int = 0
     _last: int = 0
 
     @rx.event
@@ -176,17 +179,17 @@ class PickState(rx.State):
             )
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
-        self._done = done
+        self._acts += 1
+        self._done = {**{n: act for n, act in self._done.items() if n > self._acts - KEPT}, self._acts: done}
         await self._none()
         said = ngettext(actor.language, "{n} conversation linked", "{n} conversations linked", len(done.thread_ids))
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PickState.undo}
+        action = {"label": gettext(actor.language, "Undo"), "on_click": PickState.undo(self._acts)}
         return [say(said, action=action, duration=8000), InboxState.refresh]
 
     @rx.event
-    async def undo(self):
-        """Take the last linking back."""
-        actor, done = await actor_of(self), self._done
-        self._done = None
+    async def undo(self, number: int):
+        """Take one of the last linkings back, once."""
+        actor, done = await actor_of(self), self._done.pop(as_int(number), None)
         if done is not None:
             await asyncio.to_thread(linking.undo_link, actor, done)
         return InboxState.refresh
@@ -194,6 +197,12 @@ class PickState(rx.State):
     async def _none(self) -> None:
         self.ids, self.searching, self.found, self._last = [], False, [], 0
         await self._say()
+
+    async def _keep(self, stays: Callable[[int], bool]) -> None:
+        left = [each for each in self.ids if stays(each)]
+        if left != self.ids:
+            self.ids = left
+            await self._say()
 
     async def _find(self, text: str) -> None:
         actor = await actor_of(self)

@@ -12,20 +12,28 @@ from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import people
 from mailcrm.services.crm.linking import search
-from mailcrm.services.mail import threads
+from mailcrm.services.mail import files, threads
 from mailcrm.services.mail.thread_pick import Filter
+from mailcrm.services.writing import templates
 from mailcrm.state.coerce import as_int, as_text
 from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import warn
 
 SHOWN = 5  # of each kind
-WHERE = {"thread": routes.thread, "deal": routes.deal, "person": routes.person, "lead": routes.lead}
+WHERE = {
+    "thread": routes.thread,
+    "deal": routes.deal,
+    "person": routes.person,
+    "lead": routes.lead,
+    "file": routes.thread,
+    "template": routes.template,
+}
 
 
 @dataclass(frozen=True)
 class Hit:
-    """Something that was found; `kind` is thread, deal, lead or person."""
+    """Something that was found; `kind` is thread, deal, lead, person, template or file (by its conversation)."""
 
     kind: str
     id: int
@@ -41,7 +49,7 @@ class PaletteState(rx.State):
 
     @rx.event(supersedes=True)
     async def find(self, text: str):
-        """Look for people, deals, leads and conversations."""
+        """Look for people, deals, leads, conversations, templates and files."""
         actor, text = await actor_of(self), as_text(text, 100)
         words = text.strip()
         self.hits = await asyncio.to_thread(_find, actor, words, eyes_of(actor)) if words else []
@@ -81,4 +89,8 @@ def _find(actor: Actor, words: str, eyes: Eyes) -> list[Hit]:
         when = i18n.short_day(eyes.language, row.last_at, eyes.now, eyes.zone)
         subject = row.subject or i18n.gettext(eyes.language, "(no subject)")
         found.append(Hit("thread", row.id, subject, f"{row.names.split(',')[0]} · {when}"))
+    found += [Hit("template", each.id, each.name, each.folder) for each in templates.search(actor, words)[:SHOWN]]
+    for file in files.find(actor, words, SHOWN):
+        when = i18n.short_day(eyes.language, file.at, eyes.now, eyes.zone)
+        found.append(Hit("file", file.thread_id, file.name, f"{file.sender} · {when}"))
     return found

@@ -19,6 +19,7 @@ from mailcrm.state.present import DealRow, Item, PersonRow, Step, deal, eyes_of,
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say
 
+KEPT = 10  # linkings whose Undo may still be on the screen
 RECENT = 5  # lines; the conversation's own messages are beside them already
 NOBODY = PersonRow(0, "", "", "", "", "", "", 0, "", "")
 
@@ -53,7 +54,8 @@ class PanelState(rx.State):
     dismissed: list[str] = []
     has_links: bool = False
     known_organization: str = ""
-    _linked: linking.Linked | None = None
+    _done: dict[int, linking.Linked] = {}  # by the number that its own Undo has; it outlives the conversation's closing
+    _acts: int = 0
 
     @rx.event
     async def toggle(self):
@@ -99,20 +101,22 @@ class PanelState(rx.State):
     async def link(self, deal_id: int):
         """Link the conversation to a deal."""
         actor = await actor_of(self)
-        self._linked = await asyncio.to_thread(linking.link_thread, actor, self.thread_id, deal_id=as_int(deal_id))
+        done = await asyncio.to_thread(linking.link_thread, actor, self.thread_id, deal_id=as_int(deal_id))
+        self._acts += 1
+        self._done = {**{n: act for n, act in self._done.items() if n > self._acts - KEPT}, self._acts: done}
         self.picking = False
         await self._show(actor, self.thread_id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.undo_link}
+        action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.undo_link(self._acts)}
         return say(gettext(actor.language, "Deal linked"), action=action, duration=8000)
 
     @rx.event
-    async def undo_link(self):
-        """Undo the last linking."""
-        actor, done = await actor_of(self), self._linked
-        self._linked = None
+    async def undo_link(self, number: int):
+        """Undo one of the last linkings, once, whatever conversation is open by now."""
+        actor, done = await actor_of(self), self._done.pop(as_int(number), None)
         if done is not None:
             await asyncio.to_thread(linking.undo_link, actor, done)
-            await self._show(actor, self.thread_id)
+            if self.thread_id:
+                await self._show(actor, self.thread_id)
 
     @rx.event
     async def dismiss(self):
@@ -134,7 +138,8 @@ class PanelState(rx.State):
         """Undo an unlinking."""
         actor = await actor_of(self)
         await asyncio.to_thread(linking.relink, actor, as_int(link_id))
-        await self._show(actor, self.thread_id)
+        if self.thread_id:
+            await self._show(actor, self.thread_id)
 
     @rx.event
     async def add_contact(self, form: dict):
@@ -187,7 +192,9 @@ class PanelState(rx.State):
         self.recent = [item(each, eyes, at) for at, each in enumerate(elsewhere[:RECENT])]
 
     def _clear(self) -> None:
+        done, acts = self._done, self._acts
         self.reset()
+        self._done, self._acts = done, acts
 
 
 def _id_of(made: Any) -> int:

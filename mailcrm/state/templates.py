@@ -58,7 +58,7 @@ class TemplatesState(TemplateOrder, rx.State):
 
     @rx.event
     async def open_page(self):
-        """List the templates, and open the one that was open, or the first."""
+        """List the templates, and open the one that the address names, else the one that was open, or the first."""
         actor = await actor_of(self)
         self.query = ""
         choices = await asyncio.to_thread(fill.fields, actor)
@@ -68,7 +68,8 @@ class TemplatesState(TemplateOrder, rx.State):
             found = await asyncio.to_thread(people_list.list_people, actor, "", None, FOUND)
             self.people = [PersonChoice(each.id, each.name, each.address) for each in found.rows]
             self.person = self.people[0] if self.people else PersonChoice()
-        wanted = self.current.id or (self.rows[0].id if self.rows else 0)
+        asked = as_int(self.router.url.query_parameters.get("template", ""))
+        wanted = asked or self.current.id or (self.rows[0].id if self.rows else 0)
         await self._open(actor, wanted if any(row.id == wanted for row in self.rows) else 0)
 
     @rx.event

@@ -174,7 +174,7 @@ def test_pages_break_no_rule(app: App, signed_in: Page, theme: str) -> None:
 
 
 def test_files_sources_and_paper(app: App, signed_in: Page) -> None:
-    """Issue 9 item 2: a text file opens over the page and keeps its keys to itself; the source; the view for paper."""
+    """Issue 9 item 2: a text file and a PDF open over the page and keeps its keys to itself; the source; the view for paper."""
     page = signed_in
     ready(page, f"{app.url}/inbox")
     page.get_by_test_id("thread-row").filter(has_text="Büsum").first.click()
@@ -187,6 +187,12 @@ def test_files_sources_and_paper(app: App, signed_in: Page) -> None:
     page.keyboard.press("Escape")
     expect(preview).not_to_be_visible()
     expect(file).to_be_visible()
+    page.locator("[data-preview=pdf]").first.click()
+    leaf = preview.frame_locator("iframe").locator("img.leaf")
+    expect(leaf.first).to_be_visible()
+    assert leaf.first.evaluate("image => image.naturalWidth") > 600
+    assert preview.locator("iframe").get_attribute("sandbox") == ""
+    page.keyboard.press("Escape")
     page.get_by_test_id("message-menu").last.click()
     with page.context.expect_page() as opening:
         page.get_by_test_id("message-original").click()

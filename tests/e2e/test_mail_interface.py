@@ -285,3 +285,50 @@ def test_the_palette_finds_goes_and_gives_the_focus_back(page: Page) -> None:
     expect(page.locator('[data-testid="palette-row"][aria-selected="true"]')).to_contain_text("Deals")
     page.keyboard.press("Enter")
     page.wait_for_url("**/deals")
+
+
+def test_the_palette_finds_files(page: Page) -> None:
+    """Issue 9 item 4: a file is found by the beginnings of its words, and opens its conversation."""
+    page.keyboard.press("Control+k")
+    page.keyboard.type("nordlicht sign")
+    file = page.locator('[data-testid="palette-row"][data-kind="file"]')
+    expect(file.first).to_contain_text("Nordlicht_signed")
+    file.first.click()
+    page.wait_for_url("**/thread/*")
+    expect(page.locator("[data-preview=pdf]").first).to_be_visible()
+
+
+def test_a_person_and_days_are_filters(page: Page) -> None:
+    """DESIGN §3 (c): a contact and days narrow the list like the others, with chips; the header counts what is found."""
+    page.keyboard.press("Shift+F")
+    page.get_by_test_id("filter-person").press_sequentially("lena")
+    page.get_by_test_id("menu-choice").filter(has_text="Lena Vogt").first.click()
+    page.wait_for_url(re.compile(r"filter=person-\d+"))
+    snap(page, "filter-menu")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("filter-on")).to_contain_text("Lena Vogt")
+    found = page.get_by_test_id("list-found")
+    expect(found).to_have_text(str(page.get_by_test_id("thread-row").count()))
+    page.get_by_test_id("filter-menu").click()
+    page.get_by_test_id("filter-until").fill("2001-05-06")
+    page.wait_for_url(re.compile(r"until-2001-05-06"))
+    expect(page.get_by_test_id("thread-row")).to_have_count(0)
+    page.get_by_test_id("filter-until").fill("")
+    expect(page.get_by_test_id("thread-row").first).to_be_visible()
+    page.keyboard.press("Escape")
+    page.reload()
+    expect(page.get_by_test_id("filter-on")).to_have_text("Lena Vogt")
+    expect(found).to_have_text(str(page.get_by_test_id("thread-row").count()))
+
+
+def test_help_stands_beside_hard_words(page: Page) -> None:
+    """Issue 9 item 7: a question mark that the keyboard reaches says what a word means, and gives the focus back."""
+    page.get_by_test_id("thread-row").filter(has_text="Büsum").first.click()
+    mark = page.get_by_test_id("help-visibility")
+    mark.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("help-text")).to_contain_text("nobody else can read it")
+    snap(page, "help")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("help-text")).to_have_count(0)
+    expect(mark).to_be_focused()

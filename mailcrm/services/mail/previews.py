@@ -28,6 +28,8 @@ def preview_of(content_type: str, filename: str) -> Preview:
         return ""
     if kind in IMAGES:
         return "image"
+    if kind == "application/pdf" or (kind == "application/octet-stream" and name.endswith(".pdf")):
+        return "pdf"  # drawn to pictures (pdf_pages.py): a browser's own viewer runs what the file says
     if kind in _TEXT_TYPES or (kind == "application/octet-stream" and name.endswith(_TEXT_NAMES)):
         return "text"
     return ""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from mailcrm.errors import NotFound, UserError
 from mailcrm.services.crm import labels as words
 from mailcrm.services.crm.linking import link
-from mailcrm.services.mail import bulk, labels, list_filters, saved_views, threads
+from mailcrm.services.mail import bulk, files, labels, list_filters, saved_views, threads
 from mailcrm.services.mail.thread import manual
-from tests.builders import a_deal, a_mailbox, a_message, a_user
+from tests.builders import a_deal, a_mailbox, a_message, a_person, a_user
 
 HERE = "inbox"
 
@@ -144,3 +146,47 @@ def test_views_are_ones_own_until_they_are_shared(db: str) -> None:
     assert [each.id for each in saved_views.list_views(bob)] == [theirs.id]
     saved_views.restore(ann, shared.id)
     assert [each.id for each in saved_views.list_views(bob)] == [theirs.id, shared.id]
+
+
+def test_a_person_and_days_narrow_a_list(db: str) -> None:
+    """DESIGN §3 (c): days are the reader's, both are part of it; of each kind one holds; nobody's person is not found."""
+    ann = a_user()
+    box = a_mailbox(ann)
+    old, newer, newest = (
+        a_message(box, subject=f"s{day}", at=datetime(2026, 2, day, 12, tzinfo=UTC)).thread_id for day in (3, 4, 5)
+    )
+    who = a_person(ann, "Mika Aaltonen", "mika@other.test")
+    link.link_thread(ann, newer, person_id=who.card.id)
+    assert _found(ann, "since-2026-02-04") == {newer, newest}
+    assert _found(ann, "until-2026-02-04") == {old, newer}
+    assert _found(ann, "since-2026-02-04,until-2026-02-04") == {newer}
+    assert _found(ann, f"person-{who.card.id}") == {newer}
+    assert _found(ann, f"person-{who.card.id},since-2026-02-05") == set()
+    assert _found(ann, "since-2026-02-05", folder="archive") == set(), "a day is no search: it stays in its folder"
+    with pytest.raises(NotFound):
+        _found(ann, f"person-{10**9}")
+
+
+def test_words_of_days_and_persons_are_read_with_care() -> None:
+    """What an address holds is anybody's: no such day, no such word."""
+    assert list_filters.read("since-2026-02-30,until-2026-13-01,since-99999-01-01,since-,person-0,person-x") == ()
+    assert list_filters.read("since-2026-01-01,since-2026-02-01,person-1,person-2") == ("since-2026-02-01", "person-2")
+    assert list_filters.turned(("since-2026-02-01",), "since-2026-02-01") == ()
+    assert list_filters.without(("since-2026-02-01", "unread"), "since") == ("unread",)
+    assert list_filters.without(("label-1", "label-2"), "label") == ("label-1", "label-2")
+    assert list_filters.filter_of(("until-2099-12-31",), folder="inbox").query == " before:2100-01-01"
+
+
+def test_files_are_found_by_their_names(db: str) -> None:
+    """The palette: every word of the question begins a word of the name; one's own mail only, nothing that is gone."""
+    ann, bob = a_user(), a_user("Bob")
+    box = a_mailbox(ann)
+    terms = a_message(box, attachment="Signed terms.pdf").thread_id
+    a_message(box, attachment="見積書.xlsx")
+    gone = a_message(box, attachment="Terms old.pdf").thread_id
+    threads.delete(ann, gone)
+    assert [(each.thread_id, each.name) for each in files.find(ann, "term sig")] == [(terms, "Signed terms.pdf")]
+    assert [each.name for each in files.find(ann, "見積")] == ["見積書.xlsx"]
+    for text in ("", "  ", "erms", "is:unread", '" OR', "terms missing"):
+        assert files.find(ann, text) == (), text
+    assert files.find(bob, "terms") == ()

@@ -12,6 +12,7 @@ from mailcrm.endpoints import messages, reading
 from mailcrm.models import Message
 from mailcrm.services.db import transaction
 from tests.integration.mail.test_message_bodies import Reader, signed_in
+from tests.unit.services.mail.test_pdf_pages import pdf
 
 pytestmark = pytest.mark.usefixtures("sqlite_db")
 RAW = (
@@ -66,6 +67,29 @@ def test_text_files_are_text() -> None:
     assert get(aino, f"/m/{message_id}/attachments/9/text").status_code == 404
 
 
+def test_pdf_files_are_pictures() -> None:
+    """Issue 9, security.md 5: never the file itself inside the browser; a PDF by its bytes, not by what a sender calls it."""
+    aino = signed_in("aino@example.test")
+    part = "--q\r\nContent-Type: {}\r\nContent-Disposition: attachment; filename={}\r\n\r\n{}\r\n"
+    body = pdf(b"1 0 0 rg 0 0 595 842 re f", catalog="/OpenAction<</S/JavaScript/JS(app.alert(1))>>").decode("latin-1")
+    parts = (
+        part.format("application/pdf", "terms.pdf", body),
+        part.format("application/pdf", "fake.pdf", "<script>alert(1)</script>"),
+        part.format("text/html", "page.html", "<script>1</script>"),
+    )
+    head = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n"
+    message_id = aino.receive((head + "".join(parts) + "--q--\r\n").encode("latin-1"))
+    answer = get(aino, f"/m/{message_id}/attachments/1/pdf?theme=dark")
+    holds_no_script(answer)
+    assert answer.text.count('src="data:image/png;base64,') == 1
+    assert "JavaScript" not in answer.text
+    fake = get(aino, f"/m/{message_id}/attachments/2/pdf")
+    holds_no_script(fake)
+    assert "can’t be shown" in fake.text
+    assert "<img" not in fake.text
+    assert get(aino, f"/m/{message_id}/attachments/3/pdf").status_code == 404
+
+
 def test_paper_has_everything_unfolded() -> None:
     aino = signed_in("aino@example.test")
     message_id = aino.receive(RAW)
@@ -87,7 +111,7 @@ def test_the_body_is_on_white_paper_when_asked() -> None:
     assert 'data-theme="light" class="paper"' in get(aino, f"/m/{message_id}/body?theme=dark&paper=1").text
 
 
-@pytest.mark.parametrize("tail", ["original", "print", "attachments/1/text"])
+@pytest.mark.parametrize("tail", ["original", "print", "attachments/1/text", "attachments/1/pdf"])
 def test_nobody_else_reads_them(tail: str) -> None:
     aino, other = signed_in("aino@example.test"), signed_in("other@example.test")
     message_id = aino.receive(RAW)

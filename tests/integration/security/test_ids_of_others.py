@@ -173,6 +173,7 @@ def test_linking_and_deals_with_ids_of_nobody(served: Served, other: Person) -> 
         "attachments/1?inline=1",
         "attachments/1/message",
         "attachments/1/text",
+        "attachments/1/pdf",
     ],
 )
 def test_message_routes_answer_alike(served: Served, world: World, aino: Person, other: Person, tail: str) -> None:

@@ -35,7 +35,7 @@ ALLOWED = {
     "earlier.earlier_state": "link offer undo",
     "importing.import_state": "ask_undo check choose close_question discard leave map_column open_page refresh set_flag set_text start undo",
     "remind.remind_state": "arrived remind snooze snooze_row take_back",
-    "filtering.filter_state": "choose clear count load show",
+    "filtering.filter_state": "choose choose_day clear count find_person load show",
     "palette.palette_state": "create_person find go search_all",
     "thread_labels.thread_label_state": "change create delete edit restore show toggle undo",
     "views.views_state": "ask change delete edit load move restore save",

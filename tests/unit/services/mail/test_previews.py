@@ -15,6 +15,7 @@ from mailcrm.services.mail.previews import preview_of
         ("image/svg+xml", "a.svg", ""), ("image/png", "a.svg", ""), ("text/html", "a.html", ""), ("text/plain", "a.HTM", ""),
         ("text/plain", "a.svg ", ""), ("application/xml", "a.xml", ""), ("text/xml", "a", ""), ("text/rtf", "a.rtf", ""),
         ("application/msword", "a.doc", ""), ("application/octet-stream", "a.exe", ""), ("", "", ""),
+        ("application/pdf", "a.pdf", "pdf"), ("application/octet-stream", "A.PDF", "pdf"), ("application/pdf", "a.html", ""),
         ("text/javascript", "a.js", ""), ("text/calendar", "a.ics", "text"), ("IMAGE/PNG", "A.PNG", "image"),
     ],
 )  # fmt: skip

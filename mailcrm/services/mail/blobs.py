@@ -32,7 +32,7 @@ from mailcrm.services.db import reading
 from mailcrm.services.mail import packs
 from mailcrm.services.mail.packs import Packer, Place
 from mailcrm.services.mail.streams import LEVEL, compress, digest
-from mailcrm.services.rows import chunks, pick, rows
+from mailcrm.services.rows import chunks, is_one_of, pick, rows
 
 _LOST = (errno.ENOENT, errno.EIO)
 _MAX_SIZE = 256 * 1024 * 1024  # bytes after decompression; messages end at 100 MB
@@ -131,7 +131,9 @@ def present(shas: Mapping[str, object]) -> set[str]:
     found: set[str] = set()
     with reading() as session:
         for part in chunks(list(shas)):
-            for sha, pack in rows(session, pick(Blob.sha256, Blob.pack).where(col(Blob.sha256).in_(part))):
+            for sha, pack in rows(
+                session, pick(Blob.sha256, Blob.pack).where(is_one_of(session, col(Blob.sha256), part))
+            ):
                 if pack or has_file(sha):
                     found.add(sha)
     return found

@@ -154,8 +154,8 @@ def save_blobs(session: Session, sizes: Mapping[str, int], places: Mapping[str, 
     here = dict(sizes)
     for part in chunks([sha for sha in sizes if sha not in places]):
         # The lock keeps a sweep from taking the row before ours refers to it (SQLite has one writer anyway).
-        kept = pick(Blob.sha256).where(col(Blob.sha256).in_(part)).with_for_update(read=True, key_share=True)
-        for row in rows(session, kept):
+        there = pick(Blob.sha256).where(is_one_of(session, col(Blob.sha256), part))
+        for row in rows(session, there.with_for_update(read=True, key_share=True)):
             del here[row[0]]
     for sha in here:
         if sha not in places and not blobs.has_file(sha):

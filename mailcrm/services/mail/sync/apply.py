@@ -345,7 +345,7 @@ def _sent_by_us(session: Session, owner: store.Owner, folder: Folder, stored: Se
             session,
             select(Outbox.rfc_message_id, Outbox.message_id).where(
                 Outbox.mailbox_id == owner.mailbox_id,
-                col(Outbox.rfc_message_id).in_(part),
+                is_one_of(session, col(Outbox.rfc_message_id), part),
                 col(Outbox.message_id).is_not(None),
             ),
         ):

@@ -21,7 +21,7 @@ from mailcrm.services.mail.imap.client import RemoteMeta
 from mailcrm.services.mail.parse.headers import message_id
 from mailcrm.services.mail.remote import MailConnection
 from mailcrm.services.mail.sync.values import Found
-from mailcrm.services.rows import chunks, pick, rows
+from mailcrm.services.rows import chunks, is_one_of, pick, rows
 
 
 def recognise(connection: MailConnection, mailbox_id: int, meta: dict[int, RemoteMeta]) -> list[Found]:
@@ -55,7 +55,7 @@ def _by_remote_id(mailbox_id: int, metas: Sequence[RemoteMeta]) -> dict[int, int
     with reading() as session:
         for part in chunks(sorted(wanted)):
             statement = pick(Message.id, Message.remote_id, Message.size, Message.received_at).where(
-                col(Message.mailbox_id) == mailbox_id, col(Message.remote_id).in_(part)
+                col(Message.mailbox_id) == mailbox_id, is_one_of(session, col(Message.remote_id), part)
             )
             twice = Counter(row[1] for row in rows(session, statement))
             for stored, remote_id, size, received_at in rows(session, statement):
@@ -74,7 +74,7 @@ def _by_header(
             statement: Any = pick(Message.id, Message.rfc_message_id, Message.size, Message.received_at).where(
                 col(Message.mailbox_id) == mailbox_id,
                 col(Message.lost_at).is_not(None),
-                col(Message.size).in_(part),
+                is_one_of(session, col(Message.size), part),
                 col(Message.rfc_message_id).is_not(None),
                 col(Message.received_at).is_not(None),
             )

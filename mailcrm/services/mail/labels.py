@@ -6,11 +6,12 @@ that nothing of it is told. Filters by label are in thread_conditions.py; `named
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func
+from sqlalchemy import Select, delete, func
 from sqlmodel import Session, col
 
 from mailcrm.errors import NotFound, UserError
@@ -18,6 +19,7 @@ from mailcrm.models import Label, Message, Thread, ThreadLabel
 from mailcrm.services import access, audit, live
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading, transaction
+from mailcrm.services.given import among, dialect_of
 from mailcrm.services.mail.views import ThreadLabelView
 from mailcrm.services.rows import chunks, insert_absent, pick, rows, run
 
@@ -94,16 +96,20 @@ def labels_of(actor: Actor, thread_id: int) -> tuple[ThreadLabelView, ...]:
 
 def of_threads(session: Session, thread_ids: Sequence[int]) -> dict[int, tuple[ThreadLabelView, ...]]:
     """Return what conversations wear that were authorised before. One statement."""
-    statement = (
-        pick(ThreadLabel.thread_id, Label.id, Label.name, Label.color)
-        .join(Label, col(Label.id) == col(ThreadLabel.label_id))
-        .where(col(ThreadLabel.thread_id).in_(list(thread_ids)), col(Label.deleted_at).is_(None))
-        .order_by(col(Label.position), col(Label.id))
-    )
     found: dict[int, tuple[ThreadLabelView, ...]] = {}
-    for thread_id, *label in rows(session, statement):
+    for thread_id, *label in rows(session, _worn(dialect_of(session)), {"ids": list(thread_ids)}):
         found[thread_id] = (*found.get(thread_id, ()), ThreadLabelView(*label))
     return found
+
+
+@functools.cache
+def _worn(dialect: str) -> Select[Any]:
+    return (
+        pick(ThreadLabel.thread_id, Label.id, Label.name, Label.color)
+        .join(Label, col(Label.id) == col(ThreadLabel.label_id))
+        .where(among(col(ThreadLabel.thread_id), "ids", dialect), col(Label.deleted_at).is_(None))
+        .order_by(col(Label.position), col(Label.id))
+    )
 
 
 def named(session: Session, words: str) -> tuple[int, ...]:

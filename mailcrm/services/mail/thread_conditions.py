@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, and_, literal_column, or_
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, literal_column, or_, tuple_
 from sqlmodel import Session, col
 
 from mailcrm.models import (
@@ -23,8 +23,9 @@ from mailcrm.models import (
     Thread,
     ThreadLabel,
     TrackedMessage,
+    UtcDateTime,
 )
-from mailcrm.services import access
+from mailcrm.services import access, paging
 from mailcrm.services.access import Actor
 from mailcrm.services.mail.search.parties import contains
 from mailcrm.services.rows import pick, rows
@@ -34,6 +35,22 @@ if TYPE_CHECKING:
 
 NAMED_MOST = 200  # deals or persons that one text names
 _STANDS = access.standing()
+
+
+def start(cursor: str | None) -> dict[str, Any]:
+    """The place behind which a list begins, as values of a statement; none at its beginning."""
+    return dict(zip(("from_at", "from_id"), paging.read_at(cursor), strict=True)) if cursor else {}
+
+
+def until(beyond: Any) -> dict[str, Any]:
+    """The place (last_at, id) where a list ends, as values of a statement; none for its end."""
+    return {} if beyond is None else {"until_at": beyond[0], "until_id": beyond[1]}
+
+
+def at_place(values: dict[str, Any]) -> Any:
+    """A place, as parameters that are given other values when the statement runs again."""
+    (at, moment), (row, row_id) = values.items()
+    return tuple_(bindparam(at, moment, UtcDateTime()), bindparam(row, row_id, BigInteger()))
 
 
 def message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from mailcrm.models import Deal, Link, Message, Outbox, Participant, Person, TrackedMessage
 from mailcrm.services import access, paging
 from mailcrm.services.access import Actor
-from mailcrm.services.given import among, dialect_of
+from mailcrm.services.given import Kept, among, dialect_of
 from mailcrm.services.mail import labels, thread_pick
 from mailcrm.services.mail.parse.deception import shown_name
 from mailcrm.services.mail.thread_pick import Filter, count_unread
@@ -25,6 +25,7 @@ from mailcrm.services.rows import pick, rows
 
 NAMED = 6  # newest messages of a thread that its row takes names from
 _STANDS = access.standing()
+_KEPT = Kept()
 
 __all__ = ["Filter", "count_unread", "page"]
 
@@ -172,13 +173,8 @@ def _tracked_statement(dialect: str) -> Select[Any]:
 
 def _links(session: Session, actor: Actor, ids: list[int]) -> tuple[dict[int, tuple[int, str]], dict[int, int]]:
     """The latest deal of each thread, and its first person."""
-    statement = (
-        pick(Link.thread_id, Deal.id, Deal.title, Person.id)
-        .outerjoin(Deal, (col(Deal.id) == col(Link.deal_id)) & access.visible_crm(actor, Deal))
-        .outerjoin(Person, (col(Person.id) == col(Link.person_id)) & access.visible_crm(actor, Person))
-        .where(among(col(Link.thread_id), "ids", dialect_of(session)), col(Link.unlinked_at).is_(None))
-        .order_by(col(Link.created_at), col(Link.id))
-    )
+    dialect = dialect_of(session)
+    statement = _KEPT.get(("links", dialect, access.view_of(actor)), lambda: _links_statement(actor, dialect))
     deals: dict[int, tuple[int, str]] = {}
     persons: dict[int, int] = {}
     for thread_id, deal_id, title, person_id in rows(session, statement, {"ids": ids}):
@@ -189,14 +185,29 @@ def _links(session: Session, actor: Actor, ids: list[int]) -> tuple[dict[int, tu
     return deals, persons
 
 
-def _failed(session: Session, actor: Actor, ids: list[int]) -> dict[int, str]:
-    statement = (
-        pick(Message.thread_id, Outbox.error_code)
-        .join(Outbox, col(Outbox.reply_to_message_id) == col(Message.id))
-        .where(among(col(Message.thread_id), "ids", dialect_of(session)))
-        .where(access.own_outbox(actor), col(Outbox.state).in_(("failed", "unknown")))
-        .order_by(col(Outbox.updated_at))
+def _links_statement(actor: Actor, dialect: str) -> Select[Any]:
+    return (
+        pick(Link.thread_id, Deal.id, Deal.title, Person.id)
+        .outerjoin(Deal, (col(Deal.id) == col(Link.deal_id)) & access.visible_crm(actor, Deal))
+        .outerjoin(Person, (col(Person.id) == col(Link.person_id)) & access.visible_crm(actor, Person))
+        .where(among(col(Link.thread_id), "ids", dialect), col(Link.unlinked_at).is_(None))
+        .order_by(col(Link.created_at), col(Link.id))
     )
+
+
+def _failed(session: Session, actor: Actor, ids: list[int]) -> dict[int, str]:
+    dialect = dialect_of(session)
+
+    def make() -> Select[Any]:
+        return (
+            pick(Message.thread_id, Outbox.error_code)
+            .join(Outbox, col(Outbox.reply_to_message_id) == col(Message.id))
+            .where(among(col(Message.thread_id), "ids", dialect))
+            .where(access.own_outbox(actor), col(Outbox.state).in_(("failed", "unknown")))
+            .order_by(col(Outbox.updated_at))
+        )
+
+    statement = _KEPT.get(("failed", dialect, access.view_of(actor)), make)
     return {row[0]: row[1] or "internal" for row in rows(session, statement, {"ids": ids})}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal, literal_column, or_, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal_column, or_, tuple_, union_all
 from sqlmodel import Session, col
 
 from mailcrm.errors import UserError
@@ -26,11 +26,10 @@ from mailcrm.models import (
     Person,
     Thread,
     TrackedMessage,
-    UtcDateTime,
 )
 from mailcrm.services import access, paging
 from mailcrm.services.access import Actor
-from mailcrm.services.given import dialect_of, one_of
+from mailcrm.services.given import Kept, dialect_of, one_of
 from mailcrm.services.mail import labels, reminders
 from mailcrm.services.mail import thread_conditions as sql
 from mailcrm.services.mail.search import index, parties
@@ -38,12 +37,14 @@ from mailcrm.services.mail.search.operators import NOTHING, Asked
 from mailcrm.services.rows import pick, rows, scalar
 
 FOLDERS = ("inbox", "snoozed", "sent", "archive", "all")
+_BY_ROLE = ("inbox", "archive")  # what lies in folders of this role
 WALK = 1000  # conversations that are asked one by one: some 10 ms
 RARE = 2000  # messages; so many may each be looked at
 MOST_COUNTED = 1000  # unread conversations; lists show 999+ from here
 FAR = 8000  # conversations that are walked further where words were met on the way
 _STANDS = access.standing()
 _COLUMNS = (Thread.id, Thread.subject, Thread.last_at, Thread.message_count, Thread.unread_count)
+_KEPT = Kept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ def found(
         _check_mailbox(session, actor, wanted)
 
     def read(**how: Any) -> list[Any]:
-        return list(rows(session, page_statement(session, actor, wanted, cursor, limit, columns=columns, **how)))
+        statement = _page_kept(session, actor, wanted, cursor, limit, columns=columns, **how)
+        return list(rows(session, statement, {**sql.start(cursor), **sql.until(how.get("beyond"))}))
 
     rare = _is_rare(session, wanted)
     if rare:
@@ -119,8 +121,37 @@ def found(
 
 def walk_end(session: Session, actor: Actor, wanted: Filter, cursor: str | None, walk: int = WALK) -> Any:
     """Return (last_at, id) of the conversation where walking ends; None when it may go on to the last one."""
-    statement = _newest(pick(Thread.last_at, Thread.id), actor, wanted, cursor)
-    return next(iter(rows(session, statement.offset(walk).limit(1))), None)
+
+    def make() -> Select[Any]:
+        return _newest(pick(Thread.last_at, Thread.id), actor, wanted, cursor).offset(walk).limit(1)
+
+    statement = _KEPT.get(("end", dialect_of(session), actor.user_id, wanted.unread, cursor is None, walk), make)
+    return next(iter(rows(session, statement, sql.start(cursor))), None)
+
+
+def _page_kept(
+    session: Session,
+    actor: Actor,
+    wanted: Filter,
+    cursor: str | None,
+    limit: int,
+    *,
+    columns: tuple[Any, ...],
+    beyond: Any = None,
+    few: list[int] | None = None,
+    **how: bool,
+) -> Select[Any]:
+    """Return `page_statement`; the one of before, but for moments, where nothing is asked that rows are read for."""
+
+    def make() -> Select[Any]:
+        return page_statement(session, actor, wanted, cursor, limit, beyond=beyond, few=few, columns=columns, **how)
+
+    ids = (wanted.person_id, wanted.deal_id, wanted.lead_id, few)
+    if wanted.asked != NOTHING or wanted.query or any(each is not None for each in ids):
+        return make()
+    folders = _folders(session, actor, wanted.folder, wanted.mailbox_id) if wanted.folder in _BY_ROLE else ()
+    asked = (wanted, tuple(folders), limit, cursor is None, beyond is None, len(columns), tuple(sorted(how.items())))
+    return _KEPT.get((dialect_of(session), access.view_of(actor), *asked), make)
 
 
 def page_statement(
@@ -145,7 +176,7 @@ def page_statement(
     if few is not None:  # named one by one: as a set of its own, PostgreSQL reads all threads to look for it
         statement = statement.where(col(Thread.id).in_(few))
     if beyond is not None:
-        statement = statement.where(_place() > tuple_(literal(beyond[0], UtcDateTime()), literal(beyond[1])))
+        statement = statement.where(_place() > sql.at_place(sql.until(beyond)))
     return statement.limit(limit)
 
 
@@ -174,8 +205,7 @@ def _newest(statement: Select[Any], actor: Actor, wanted: Filter, cursor: str | 
     if wanted.unread:
         statement = statement.where(col(Thread.unread_count) > literal_column("0"))  # as in the partial index
     if cursor:
-        at, last_id = paging.read_at(cursor)
-        statement = statement.where(_place() < tuple_(literal(at, UtcDateTime()), literal(last_id)))
+        statement = statement.where(_place() < sql.at_place(sql.start(cursor)))
     return statement.order_by(col(Thread.last_at).desc(), col(Thread.id).desc())
 
 
@@ -231,7 +261,7 @@ def _in_folder(
     if folder == "snoozed":
         of_box = () if mailbox_id is None else (col(Message.mailbox_id) == mailbox_id,)
         return and_(col(Thread.id).in_(reminders.snoozed(actor.user_id)), sql.message(*of_box))
-    of_folders = _folders(session, actor, folder, mailbox_id) if folder in ("inbox", "archive") else []
+    of_folders = _folders(session, actor, folder, mailbox_id) if folder in _BY_ROLE else []
     conditions: dict[str, tuple[ColumnElement[bool], ...]] = {
         "inbox": (col(Message.archived).is_(False), sql.located(of_folders)),
         # whose it is leads to the index of what was sent, by thread
@@ -266,7 +296,7 @@ def lies_little(session: Session, actor: Actor, wanted: Filter) -> bool:
     """
     _check_mailbox(session, actor, wanted)
     left = RARE
-    if wanted.folder in ("inbox", "archive"):
+    if wanted.folder in _BY_ROLE:
         of_folders = _folders(session, actor, wanted.folder, wanted.mailbox_id)
         located = pick(MessageLocation.folder_id).where(col(MessageLocation.folder_id).in_(of_folders))
         located = located.order_by(col(MessageLocation.folder_id), col(MessageLocation.uid))

@@ -94,7 +94,7 @@ def named(session: Session, actor: Actor, found: Sequence[Note] | Sequence[Activ
     return {row_id: tuple(subjects) for row_id, subjects in about.items()}
 
 
-def belonging(actor: Actor, model: type[Note | Activity], kind: str, row_id: int) -> ColumnElement[bool]:
+def belonging(actor: Actor, model: type[Note | Activity], kind: str, row_id: Any) -> ColumnElement[bool]:
     """Notes, or activities, of a row's timeline: its own, a person's deals', an organization's persons' and deals'."""
     parts = [pick(model.id).where(getattr(model, f"{kind}_id") == row_id)]
     if kind in ("person", "organization"):

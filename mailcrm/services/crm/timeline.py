@@ -11,9 +11,9 @@ mail is walked is timeline_mail.py's.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy import BigInteger, ColumnElement, bindparam, func, literal
 from sqlmodel import Session, col, select
 
 from mailcrm.errors import UserError
@@ -48,6 +48,7 @@ from mailcrm.services.crm.timeline_keys import (
 )
 from mailcrm.services.crm.views import TimelineItem, TimelinePage
 from mailcrm.services.db import reading
+from mailcrm.services.given import Kept
 from mailcrm.services.mail import message_views
 from mailcrm.services.rows import pick, rows
 
@@ -68,6 +69,8 @@ CHANGES = {
 }
 PINNED_MOST = 50  # notes that stand above a timeline
 _Keyed = tuple[Key, TimelineItem]
+_Row = TypeVar("_Row", Note, Activity)
+_KEPT = Kept()
 
 
 def page_of(
@@ -218,32 +221,45 @@ def _notes(
     pinned: bool | None = None,
 ) -> list[_Keyed]:
     moment, row_id = col(Note.created_at), col(Note.id)
-    which = [] if pinned is None else [col(Note.pinned).is_(pinned)]
-    statement = (
-        select(Note)
-        .where(subjects.belonging(actor, Note, *of), subjects.seen(actor, Note), *which, *_not_before(moment, since))
-        .order_by(moment.desc(), row_id.desc())
-        .limit(limit)
-    )
-    found: list[Note] = list(session.exec(below(statement, moment, row_id, NOTE, after)))
+    which = () if pinned is None else (col(Note.pinned).is_(pinned),)
+    key = (of[0], access.view_of(actor), pinned, limit)
+    found = _of_row(session, actor, Note, key, of, (moment, row_id, NOTE), which, after, since)
     return [
         ((view.created_at, view.id * PLACES + NOTE), TimelineItem("note", view.created_at, view.id, note=view))
         for view in notes.views(session, actor, found)
     ]
 
 
+def _of_row(
+    session: Session,
+    actor: Actor,
+    model: type[_Row],
+    key: tuple[Any, ...],
+    of: tuple[str, int],
+    place: tuple[Any, Any, int],
+    which: tuple[ColumnElement[bool], ...],
+    after: Key | None,
+    since: datetime | None,
+) -> list[_Row]:
+    """Notes, or activities, of a timeline that the actor may see; a first page's statement is made once for its `key`."""
+    moment, row_id, kind = place
+
+    def make() -> Any:
+        belonging = subjects.belonging(actor, model, of[0], bindparam("of_id", of[1], BigInteger()))
+        recent = () if since is None else (moment >= bindparam("since", since, UtcDateTime()),)
+        statement = select(model).where(belonging, subjects.seen(actor, model), *which, *recent)
+        return below(statement.order_by(moment.desc(), row_id.desc()).limit(key[-1]), moment, row_id, kind, after)
+
+    statement = make() if after else _KEPT.get((model, *key, since is None), make)
+    return list(session.exec(statement, params={"of_id": of[1], **({} if since is None else {"since": since})}))
+
+
 def _activities(
     session: Session, actor: Actor, of: tuple[str, int], after: Key | None, limit: int, since: datetime | None
 ) -> list[_Keyed]:
     moment, row_id = col(Activity.done_at), col(Activity.id)
-    done = (moment.is_not(None), *_not_before(moment, since))
-    statement = (
-        select(Activity)
-        .where(subjects.belonging(actor, Activity, *of), *done, subjects.seen(actor, Activity))
-        .order_by(moment.desc(), row_id.desc())
-        .limit(limit)
-    )
-    found: list[Activity] = list(session.exec(below(statement, moment, row_id, ACTIVITY, after)))
+    which, key = (moment.is_not(None),), (of[0], access.view_of(actor), None, limit)
+    found = _of_row(session, actor, Activity, key, of, (moment, row_id, ACTIVITY), which, after, since)
     return [
         ((view.done_at, view.id * PLACES + ACTIVITY), TimelineItem("activity", view.done_at, view.id, activity=view))
         for view in activities.views(session, actor, found)

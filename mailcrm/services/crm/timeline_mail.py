@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, or_, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, or_, union_all
 from sqlmodel import Session, col
 
 from mailcrm.models import Message, TrackedMessage, UtcDateTime
@@ -51,10 +51,16 @@ def page(
     """
 
     def read(position: Key | None, size: int) -> list[Any]:
-        walk = _walk(targets, position, size)
-        known = (Message.rfc_message_id, Message.has_attachments)
-        statement = pick(walk.c.id, walk.c.sort_at, *known).join(Message, col(Message.id) == walk.c.id)
-        return list(rows(session, statement.order_by(walk.c.sort_at.desc(), walk.c.id.desc())))
+        kinds, dialect = tuple(targets), dialect_of(session)
+
+        def make() -> Select[Any]:
+            walk = _walk(kinds, dialect, position, size)
+            known = (Message.rfc_message_id, Message.has_attachments)
+            statement = pick(walk.c.id, walk.c.sort_at, *known).join(Message, col(Message.id) == walk.c.id)
+            return statement.order_by(walk.c.sort_at.desc(), walk.c.id.desc())
+
+        statement = make() if position else _KEPT.get(("walk", kinds, dialect, size), make)
+        return list(rows(session, statement, linked.values(targets)))
 
     chosen = _shown(session, actor, _allowed(session, actor, targets), read, MESSAGE, after, limit, files=files)
     return [row[0] for row in chosen]
@@ -62,8 +68,8 @@ def page(
 
 def newest_ids(session: Session, targets: Targets, limit: int) -> list[int]:
     """Return the ids of the newest messages, whoever may see them: callers ask that."""
-    walk = _walk(targets, None, limit)
-    return list(dict.fromkeys(row[0] for row in rows(session, pick(walk.c.id))))
+    walk = _walk(tuple(targets), dialect_of(session), None, limit)
+    return list(dict.fromkeys(row[0] for row in rows(session, pick(walk.c.id), linked.values(targets))))
 
 
 def marks(
@@ -112,17 +118,22 @@ def _recent(session: Session, moment: Any, since: datetime | None, after: Key | 
 
     Looking at each of few costs less than the target's mail.
     """
-    these = pick(moment).where(moment >= literal(since, UtcDateTime()))
-    if after is not None:
-        these = these.where(moment <= literal(after[0], UtcDateTime()))
-    return scalar(session, pick(func.count()).select_from(these.limit(RECENT_MOST + 1).subquery()))
+    given = {"since": since} if after is None else {"since": since, "until": after[0]}
+
+    def make() -> Select[Any]:
+        these = pick(moment).where(moment >= bindparam("since", type_=UtcDateTime()))
+        if after is not None:
+            these = these.where(moment <= bindparam("until", type_=UtcDateTime()))
+        return pick(func.count()).select_from(these.limit(RECENT_MOST + 1).subquery())
+
+    return scalar(session, _KEPT.get(("recent", moment.key, after is None), make), given)
 
 
-def _walk(targets: Targets, after: Key | None, limit: int) -> Any:
+def _walk(kinds: Sequence[str], dialect: str, after: Key | None, limit: int) -> Any:
     """(id, sort_at) of the newest messages behind `after`, read from indexes alone; one may come twice."""
     parts: list[Any] = []
     order = (col(Message.sort_at).desc(), col(Message.id).desc())
-    for condition in linked.conditions(targets):
+    for condition in linked.conditions_given(kinds, dialect):
         part = pick(col(Message.id).label("id"), col(Message.sort_at).label("sort_at")).where(condition)
         # Each part is cut by itself: a sort of the union as a whole would hold all of it.
         cut = (

@@ -27,7 +27,7 @@ from mailcrm.models import (
 )
 from mailcrm.services import access
 from mailcrm.services.access import Actor
-from mailcrm.services.given import among, dialect_of
+from mailcrm.services.given import Kept, among, dialect_of
 from mailcrm.services.mail import extras
 from mailcrm.services.mail.own_addresses import workspace_addresses
 from mailcrm.services.mail.views import (
@@ -37,6 +37,8 @@ from mailcrm.services.mail.views import (
     TrackingView,
 )
 from mailcrm.services.rows import pick, rows
+
+_KEPT = Kept()
 
 
 def build(session: Session, actor: Actor, messages: Sequence[Message]) -> list[MessageView]:
@@ -148,13 +150,18 @@ def _participants_statement(dialect: str) -> Select[Any]:
 
 def persons_of(session: Session, actor: Actor, addresses: Iterable[str]) -> dict[str, int]:
     """Return the person of each known address whom the actor may see; the oldest one where several share it."""
-    statement = (
-        pick(PersonAddress.address, PersonAddress.person_id)
-        .join(Person, col(Person.id) == col(PersonAddress.person_id))
-        .where(among(col(PersonAddress.address), "addresses", dialect_of(session), of_text=True))
-        .where(access.visible_crm(actor, Person))
-        .order_by(col(PersonAddress.person_id).desc())
-    )
+    dialect = dialect_of(session)
+
+    def make() -> Select[Any]:
+        return (
+            pick(PersonAddress.address, PersonAddress.person_id)
+            .join(Person, col(Person.id) == col(PersonAddress.person_id))
+            .where(among(col(PersonAddress.address), "addresses", dialect, of_text=True))
+            .where(access.visible_crm(actor, Person))
+            .order_by(col(PersonAddress.person_id).desc())
+        )
+
+    statement = _KEPT.get((dialect, access.view_of(actor)), make)
     return {row.address: row.person_id for row in rows(session, statement, {"addresses": list(addresses)})}
 
 

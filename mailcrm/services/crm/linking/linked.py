@@ -52,9 +52,18 @@ def messages(kind: str, target_ids: Sequence[int], actor: Actor) -> CompoundSele
 
 def conditions(targets: Targets) -> list[ColumnElement[bool]]:
     """Messages linked to any of these targets, a condition for each way: each is read by an index of its own."""
+    return _ways({kind: TARGETS[kind].in_(row_ids) for kind, row_ids in targets.items()})
+
+
+def conditions_given(kinds: Sequence[str], dialect: str) -> list[ColumnElement[bool]]:
+    """The same with the targets' ids given when it runs (`values`)."""
+    return _ways({kind: among(TARGETS[kind], f"{kind}_ids", dialect) for kind in kinds})
+
+
+def _ways(which: Mapping[str, ColumnElement[bool]]) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    for kind, ids in targets.items():
-        standing = (TARGETS[kind].in_(ids), col(Link.unlinked_at).is_(None))
+    for is_target in which.values():
+        standing = (is_target, col(Link.unlinked_at).is_(None))
         threads = pick(Link.thread_id).where(*standing, col(Link.thread_id).is_not(None))
         # One of the two is always empty; this one is in the index beside the target.
         own = pick(Link.message_id).where(*standing, col(Link.thread_id).is_(None))

@@ -250,8 +250,11 @@ def _of_row(
         statement = select(model).where(belonging, subjects.seen(actor, model), *which, *recent)
         return below(statement.order_by(moment.desc(), row_id.desc()).limit(key[-1]), moment, row_id, kind, after)
 
-    statement = make() if after else _KEPT.get((model, *key, since is None), make)
-    return list(session.exec(statement, params={"of_id": of[1], **({} if since is None else {"since": since})}))
+    statement: Any = make() if after else _KEPT.get((model, *key, since is None), make)
+    found: list[_Row] = list(
+        session.exec(statement, params={"of_id": of[1], **({} if since is None else {"since": since})})
+    )
+    return found
 
 
 def _activities(

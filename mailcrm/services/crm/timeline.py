@@ -251,10 +251,9 @@ def _of_row(
         return below(statement.order_by(moment.desc(), row_id.desc()).limit(key[-1]), moment, row_id, kind, after)
 
     statement: Any = make() if after else _KEPT.get((model, *key, since is None), make)
-    found: list[_Row] = list(
-        session.exec(statement, params={"of_id": of[1], **({} if since is None else {"since": since})})
-    )
-    return found
+    given = {"of_id": of[1], **({} if since is None else {"since": since})}
+    found: Any = session.exec(statement, params=given)
+    return list(found)
 
 
 def _activities(

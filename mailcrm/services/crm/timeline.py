@@ -250,10 +250,9 @@ def _of_row(
         statement = select(model).where(belonging, subjects.seen(actor, model), *which, *recent)
         return below(statement.order_by(moment.desc(), row_id.desc()).limit(key[-1]), moment, row_id, kind, after)
 
-    statement: Any = make() if after else _KEPT.get((model, *key, since is None), make)
+    statement = make() if after else _KEPT.get((model, *key, since is None), make)
     given = {"of_id": of[1], **({} if since is None else {"since": since})}
-    found: Any = session.exec(statement, params=given)
-    return list(found)
+    return list(session.scalars(statement, given))
 
 
 def _activities(

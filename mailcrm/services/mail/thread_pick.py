@@ -125,7 +125,7 @@ def walk_end(session: Session, actor: Actor, wanted: Filter, cursor: str | None,
     def make() -> Select[Any]:
         return _newest(pick(Thread.last_at, Thread.id), actor, wanted, cursor).offset(walk).limit(1)
 
-    statement = _KEPT.get(("end", dialect_of(session), actor.user_id, wanted.unread, cursor is None, walk), make)
+    statement = _KEPT.get(("end", dialect_of(session), actor.user_id, bool(wanted.unread), cursor is None, walk), make)
     return next(iter(rows(session, statement, sql.start(cursor))), None)
 
 
@@ -147,7 +147,7 @@ def _page_kept(
         return page_statement(session, actor, wanted, cursor, limit, beyond=beyond, few=few, columns=columns, **how)
 
     ids = (wanted.person_id, wanted.deal_id, wanted.lead_id, few)
-    if wanted.asked != NOTHING or wanted.query or any(each is not None for each in ids):
+    if wanted.folder not in FOLDERS or wanted.asked != NOTHING or any(each is not None for each in ids):
         return make()
     folders = _folders(session, actor, wanted.folder, wanted.mailbox_id) if wanted.folder in _BY_ROLE else ()
     asked = (wanted, tuple(folders), limit, cursor is None, beyond is None, len(columns), tuple(sorted(how.items())))

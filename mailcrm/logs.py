@@ -27,11 +27,15 @@ _SECRET_TEXT = re.compile(
     | ( [?&] token= ) [^&\s"']+                                 # Reflex's client token
     | ( \b \w* (?:passw(?:or)?d|passphrase|secret) \w* \\?["']? \s* [:=] \s* \[? \\?["']? ) [^"'\r\n]+  # a form's field
     | ( \b with\ value\ ' ) .* (?='\ and\ type\ hint)            # Reflex, of an argument of the wrong type
+    | ( \b (?:router_data=|event\ data:|must\ be\ a\ dictionary,\ but\ received) ) .*   # Reflex, an event and what it carries
     """
 )
 #: Control characters, and Unicode's own line ends: what a stranger sent must not begin a new line, or move the cursor.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _OF_MANY_LINES = ("exception", "stack")
+#: Characters of one text; of a longer one its beginning and its end are kept. A stranger must not fill the disk.
+MOST = 2_000
+MOST_OF_MANY_LINES = 20_000
 #: Their own start-up chatter and per-task lines; warnings and errors still come through.
 QUIET = (
     "huey",
@@ -95,21 +99,32 @@ def setup(process: str) -> None:
 def strike(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace secrets: values under a telling name, and headers, sessions and passwords inside any text.
 
-    Reflex logs an event with an unknown handler whole, Cookie header included; the text rule is for that.
+    Reflex logs an event with an unknown handler whole: headers, and what it carries, which may be somebody's email or
+    a megabyte of a stranger's. The text rule, and the most characters, are for that.
     """
     for name, value in event.items():
         if _SECRET_KEY.search(name):
             event[name] = STRUCK
         elif isinstance(value, str):
-            event[name] = strike_text(value) if name in _OF_MANY_LINES else _one_line(strike_text(value))
+            many = name in _OF_MANY_LINES
+            text = strike_text(_cut(value, MOST_OF_MANY_LINES if many else MOST))
+            event[name] = text if many else _one_line(text)
         elif not isinstance(value, (int, float, bool, type(None))):
-            event[name] = _one_line(strike_text(str(value)))
+            event[name] = _one_line(strike_text(_cut(str(value), MOST)))
     return event
 
 
 def strike_text(text: str) -> str:
     """Replace the secrets that a piece of text is known to carry; keeps the rest as it is."""
     return _SECRET_TEXT.sub(lambda found: next(part for part in found.groups() if part) + STRUCK, text)
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    # A rule that begins before the cut would not know what the kept end belongs to: so lines, or nothing, of the end.
+    end = text[-most // 2 :].partition("\n")[2]
+    return f"{text[: most // 2]} [{len(text) - most // 2 - len(end)} characters left out]\n{end}".rstrip("\n")
 
 
 def _one_line(text: str) -> str:

@@ -7,12 +7,14 @@ refusing one that another site opened (Reflex refuses it too; this holds if its 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mailcrm.config import config
 from mailcrm.endpoints.origin import allowed_origins
+from mailcrm.endpoints.sockets import Sockets
 
 YEAR_S = 31_536_000
 #: Bytes of a request body; the largest is a composer's upload. Attachments of 25 MB are 34 MB in base64.
@@ -32,6 +34,7 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp) -> None:
         """Keep the wrapped application."""
         self.app = app
+        self.sockets = Sockets(app)
         own = allowed_origins(config().public_url)
         self.own = frozenset(own)
         # a policy has no spelling for an IPv6 address; there 'self' does, in browsers that count ws as the same site
@@ -44,6 +47,9 @@ class SecurityHeaders:
         if scope["type"] == "websocket" and Headers(scope=scope).get("origin", "") not in self.own:
             await send({"type": "websocket.close", "code": 1008})
             return
+        if scope["type"] == "websocket":
+            await self.sockets(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -54,13 +60,17 @@ class SecurityHeaders:
 
         async def decorated(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._decorate(scope["path"], message)
+                self._decorate(scope, message)
             await send(message)
 
         await self.app(scope, receive, decorated)
 
-    def _decorate(self, path: str, message: Message) -> None:
+    def _decorate(self, scope: Scope, message: Message) -> None:
+        path = scope["path"]
         headers = MutableHeaders(scope=message)
+        if location := headers.get("location"):
+            slash = f"{path}/" if message["status"] == 307 else ""  # Starlette's own, to a final "/"
+            headers["location"] = _without_host(location, Headers(scope=scope).get("host", ""), slash)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")  # not no-referrer: it would make our forms' Origin "null"
         headers.setdefault("Content-Security-Policy", self.policy)
@@ -71,7 +81,22 @@ class SecurityHeaders:
         if path.startswith("/assets/") and message["status"] == 200:
             headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"  # the build names files by content
         elif "cache-control" not in headers:
-            headers["Cache-Control"] = "no-cache"
+            # Files of the interface have an ETag, and are everybody's; what a route answers is somebody's.
+            headers["Cache-Control"] = "no-cache" if "etag" in headers else "no-store"
+
+
+def _without_host(location: str, host: str, slash: str) -> str:
+    """Take a host off that is only what the request calls us, or, of the path `slash`, what the framework takes for us.
+
+    Its scheme is that of the proxy's connection, and its host may be a stranger's words that a cache would keep.
+    """
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return location
+    if not parts.netloc or (parts.netloc != host and parts.path != slash):
+        return location
+    return urlunsplit(("", "", "/" + parts.path.lstrip("/\\"), parts.query, parts.fragment))
 
 
 async def _refuse(send: Any) -> None:

@@ -46,7 +46,7 @@ def docs(request: Request) -> HTMLResponse:
         for method, operation in methods.items():
             tag = (operation.get("tags") or ["other"])[0]
             names = [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
-            asked = f" <small>?{escape('&amp;'.join(names), quote=False)}</small>" if names else ""
+            asked = f" <small>?{escape('&'.join(names))}</small>" if names else ""
             found.setdefault(tag, []).append(
                 f"<li><b>{method.upper()}</b><code>/api/v1{escape(path)}</code>{asked}<br>"
                 f"{escape(operation.get('description') or operation.get('summary') or '')}</li>"

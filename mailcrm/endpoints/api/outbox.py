@@ -15,6 +15,7 @@ from mailcrm.endpoints.api.common import Answer, Cursor, Input, Limit, Page, Row
 from mailcrm.errors import UserError
 from mailcrm.services.mail import mailboxes
 from mailcrm.services.mail.outbox import attempts, draft, queue, submit
+from mailcrm.services.mail.outbox.addresses import check_addresses
 from mailcrm.services.mail.outbox.html import paragraphs
 from mailcrm.services.mail.outbox.views import DraftInput, DraftView
 
@@ -104,9 +105,9 @@ def send(
     box = mailboxes.get(who, body.mailbox_id)
     entered = DraftInput(
         mailbox_id=box.id,
-        to=", ".join(body.to),
-        cc=", ".join(body.cc),
-        bcc=", ".join(body.bcc),
+        to=_joined("to", body.to),
+        cc=_joined("cc", body.cc),
+        bcc=_joined("bcc", body.bcc),
         subject=body.subject,
         html=body.html if body.html is not None else paragraphs(body.text or ""),
         track_opens=box.track_opens if body.track_opens is None else body.track_opens,
@@ -170,6 +171,14 @@ def change(outbox_id: RowId, body: OutboxChange, who: Who) -> Any:
 def discard(outbox_id: RowId, who: Who) -> None:
     """Throw a draft or a failed message away."""
     draft.discard(who, outbox_id)
+
+
+def _joined(field: str, recipients: list[str]) -> str:
+    """Join them. Each is one: a program passes on what somebody typed, and a second recipient in it was not meant."""
+    for each in recipients:
+        if len(check_addresses(each)) > 1:
+            raise UserError("input.invalid", value=each[:40], field=field)
+    return ", ".join(recipients)
 
 
 def _decoded(content: str) -> bytes:

@@ -179,3 +179,18 @@ def test_attached_names_and_types_stay_in_their_field(client: TestClient) -> Non
 
         (file,) = draft.get(Actor(1), answer.json()["id"]).attachments
         assert not {"\r", "\n"} & set(file.filename + file.content_type)
+
+
+@pytest.mark.parametrize("field", ["to", "cc", "bcc"])
+@pytest.mark.parametrize("joint", ["\r\nBcc: ", "\n", ", ", "; ", "\u3001"])
+def test_an_entry_is_one_recipient(client: TestClient, field: str, joint: str) -> None:
+    """Threat 15: a program passes on what somebody typed as an address; a second one in it was not meant."""
+    body = {"mailbox_id": 1, "to": ["a@b.test"], "subject": "s", "text": "t", field: [f"a@b.test{joint}evil@evil.test"]}
+    answer = client.post("/messages", json=body)
+    assert answer.status_code == 422
+    assert field in answer.text
+    assert client.get("/outbox").json()["items"] == []
+
+
+def test_the_list_of_operations_is_escaped_once(client: TestClient) -> None:
+    assert "&amp;amp;" not in client.get("/docs").text

@@ -115,6 +115,30 @@ def test_sign_in_leads_nowhere_else(served: Served, aino: Person) -> None:
         assert not location.startswith("//")
 
 
+@pytest.mark.parametrize("path", ["/login", "/forgot", "/inbox", "/settings/account"])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "user@evil.example"])
+def test_no_redirect_repeats_what_a_request_calls_us(served: Served, path: str, host: str) -> None:
+    """The framework's own redirects took the Host header: a cache in between would have sent the next person there."""
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Host: {host}\r\nConnection: close\r\n\r\n"
+    answer = _raw(served, request)
+    assert answer["status"] in ("307", "308")
+    assert answer["location"] == f"{path}/"
+    assert "evil" not in str(answer)
+
+
+def test_nothing_keeps_what_is_somebodys(served: Served, aino: Person, secret_mail: int) -> None:
+    """What a token or a cookie gets is in no cache; the interface's own files are, until they change."""
+    for path in ("/me", "/threads", f"/messages/{secret_mail}?include=body", "/notifications", "/export/persons"):
+        answer = served.rest(aino, "GET", path)
+        assert answer.status_code == 200
+        assert "no-store" in answer.headers["cache-control"], path
+    for path in (f"/m/{secret_mail}/body", f"/m/{secret_mail}/raw", "/compose/people?q=a"):
+        answer = served.client.get(path, headers={"Cookie": aino.cookie})
+        assert answer.status_code == 200
+        assert "no-store" in answer.headers["cache-control"], path
+    assert served.client.get("/app.css").headers["cache-control"] == "no-cache"
+
+
 @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: sid=x", "a\x00b", "\u2028", "a\nLocation: https://evil.example"])
 def test_nothing_typed_becomes_a_header(served: Served, value: str) -> None:
     """Form fields come back in the address of the form, as data."""

@@ -9,10 +9,10 @@ import re
 import unicodedata
 
 _ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u0370-\u03ff\u0400-\u052f\u1e00-\u1fff]")
-_ACCENTS = re.compile("[\u0300-\u036f]+")  # not U+3099: か and が are different letters
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)
+#: As PostgreSQL reads them, too.
+ACCENTS = "[\u0300-\u036f]+"  # not U+3099: か and が are different letters
+INVISIBLE = "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+_ACCENTS, _INVISIBLE = re.compile(ACCENTS), re.compile(INVISIBLE)
 
 
 def fold(text: str) -> str:

@@ -15,9 +15,9 @@ from mailcrm.state.inbox import InboxState
 from mailcrm.state.present import Row, eyes_of, rows
 from mailcrm.state.session import actor_of
 from mailcrm.state.thread import ThreadState
-from mailcrm.state.toasts import say, warn
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
-KEPT = 10  # merges whose Undo may still be on the screen
 FOUND = 8  # conversations offered to merge with
 
 
@@ -26,8 +26,7 @@ class ArrangeState(rx.State):
 
     asking: bool = False
     found: list[Row] = []
-    _merged: dict[int, manual.Merged] = {}  # by the number that its own Undo has
-    _acts: int = 0
+    _merged: Acts[manual.Merged] = {}
 
     @rx.event
     async def split(self, message_id: int):
@@ -39,8 +38,7 @@ class ArrangeState(rx.State):
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
         await self._filled(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": ArrangeState.join(made, old)}
-        toast = say(gettext(actor.language, "Split into two conversations"), action=action, duration=8000)
+        toast = offer(actor, gettext(actor.language, "Split into two conversations"), ArrangeState.join(made, old))
         return [toast, InboxState.select(made)]
 
     @rx.event
@@ -76,17 +74,16 @@ class ArrangeState(rx.State):
             merged = await asyncio.to_thread(manual.merge_threads, actor, here, into)
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
-        self._acts += 1
-        self._merged = {**{n: act for n, act in self._merged.items() if n > self._acts - KEPT}, self._acts: merged}
+        self._merged, number = noted(self._merged, merged)
         await self._filled(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": ArrangeState.part(self._acts)}
-        toast = say(gettext(actor.language, "Conversations merged"), action=action, duration=8000)
+        toast = offer(actor, gettext(actor.language, "Conversations merged"), ArrangeState.part(number))
         return [toast, InboxState.select(into)]
 
     @rx.event
     async def part(self, number: int):
         """Undo one of the last merges, once."""
-        actor, merged = await actor_of(self), self._merged.pop(as_int(number), None)
+        actor = await actor_of(self)
+        self._merged, merged = taken(self._merged, number)
         if merged is None:
             return None
         try:

@@ -16,8 +16,6 @@ from mailcrm.services.access import Actor
 from mailcrm.services.i18n import gettext
 from mailcrm.state.present import eyes_of
 
-UNDO_MS = 8000  # DESIGN §5
-
 
 class Autosave(rx.State, mixin=True):
     """The open text's version, and how its saving went."""

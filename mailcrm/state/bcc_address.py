@@ -10,8 +10,7 @@ from mailcrm.services.smart_bcc import addresses
 from mailcrm.state.coerce import as_int
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say
-
-UNDO_MS = 8000
+from mailcrm.state.undoing import offer
 
 
 class BccAddressState(rx.State):
@@ -50,9 +49,8 @@ class BccAddressState(rx.State):
         actor = await actor_of(self)
         found = await asyncio.to_thread(lambda: addresses.reissue(actor, **self._target()))
         self.address = found.address
-        action = {"label": gettext(actor.language, "Undo"), "on_click": BccAddressState.undo_reissue()}
         words = gettext(actor.language, "New address. Email to the old one is set aside.")
-        return say(words, action=action, duration=UNDO_MS)
+        return offer(actor, words, BccAddressState.undo_reissue())
 
     @rx.event
     async def undo_reissue(self):

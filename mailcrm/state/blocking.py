@@ -19,9 +19,7 @@ from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.inbox import InboxState
 from mailcrm.state.session import actor_of
 from mailcrm.state.thread import ThreadState
-from mailcrm.state.toasts import say
-
-UNDO_MS = 8000
+from mailcrm.state.undoing import offer
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,11 @@ class BlockingState(rx.State):
         actor = await actor_of(self)
         gone = await asyncio.to_thread(blocking.unblock, actor, as_int(blocked_id))
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": BlockingState.again(gone.scope, gone.pattern)}
-        return say(gettext(actor.language, "{address} unblocked", address=gone.shown), action=action, duration=UNDO_MS)
+        return offer(
+            actor,
+            gettext(actor.language, "{address} unblocked", address=gone.shown),
+            BlockingState.again(gone.scope, gone.pattern),
+        )
 
     @rx.event
     async def again(self, scope: str, pattern: str):
@@ -228,5 +229,4 @@ def _blocked(actor: Actor, made: BlockedView) -> Any:
         address=made.shown,
         count=i18n.number(actor.language, made.hides),
     )
-    action = {"label": gettext(actor.language, "Undo"), "on_click": BlockingState.take_back(made.id)}
-    return say(said, action=action, duration=UNDO_MS)
+    return offer(actor, said, BlockingState.take_back(made.id))

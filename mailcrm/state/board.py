@@ -23,9 +23,8 @@ from mailcrm.state.earlier import EarlierState
 from mailcrm.state.money import CURRENCIES, minor_units
 from mailcrm.state.present import PersonRow, eyes_of, person
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
+from mailcrm.state.undoing import offer
 
-UNDO_MS = 8000  # DESIGN §5
 MOST_MATCHES = 5
 
 
@@ -120,8 +119,7 @@ class BoardState(rx.State):
         finally:
             await self._fill(actor)  # a refused card slides back
         name = next((column.name for column in self.columns if column.id == stage_id), "")
-        action = {"label": gettext(actor.language, "Undo"), "on_click": BoardState.move(deal_id, before)}
-        yield say(gettext(actor.language, "Moved to {stage}", stage=name), action=action, duration=UNDO_MS)
+        yield offer(actor, gettext(actor.language, "Moved to {stage}", stage=name), BoardState.move(deal_id, before))
 
     @rx.event
     async def drop(self, stage_id: int, dropped: str):
@@ -152,8 +150,7 @@ class BoardState(rx.State):
         title = self._title_of(deal_id)
         await asyncio.to_thread(deals.delete, actor, deal_id)
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": BoardState.restore(deal_id)}
-        return say(gettext(actor.language, "{title} deleted", title=title), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "{title} deleted", title=title), BoardState.restore(deal_id))
 
     @rx.event
     async def restore(self, deal_id: int):
@@ -169,8 +166,7 @@ class BoardState(rx.State):
         title = self._title_of(deal_id)
         await asyncio.to_thread(deals.win, actor, deal_id)
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": BoardState.reopen(deal_id)}
-        return say(gettext(actor.language, "{title} is won", title=title), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "{title} is won", title=title), BoardState.reopen(deal_id))
 
     @rx.event
     async def ask_lost(self, deal_id: int):
@@ -191,8 +187,7 @@ class BoardState(rx.State):
         self.losing_id = 0
         await asyncio.to_thread(deals.lose, actor, deal_id, as_form(form).get("lost_reason", "").strip())
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": BoardState.reopen(deal_id)}
-        return say(gettext(actor.language, "{title} is lost", title=title), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "{title} is lost", title=title), BoardState.reopen(deal_id))
 
     @rx.event
     async def reopen(self, deal_id: int):

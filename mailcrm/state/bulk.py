@@ -10,18 +10,18 @@ import reflex as rx
 
 from mailcrm.errors import MailcrmError
 from mailcrm.services import i18n
-from mailcrm.services.i18n import N_, gettext, ngettext
+from mailcrm.services.i18n import N_, ngettext
 from mailcrm.services.mail import bulk
-from mailcrm.state.coerce import as_int, as_text
+from mailcrm.state.coerce import as_text
 from mailcrm.state.inbox import InboxState
 from mailcrm.state.linking import PickState
 from mailcrm.state.present import eyes_of
 from mailcrm.state.remind import CHOICES, moment
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say, warn
+from mailcrm.state.sharing import SharingState, Waiting
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
-UNDO_S = 8  # as long as the toast stands
-KEPT = 10  # acts whose Undo may still be on the screen: eight seconds each
 SAID = {
     "archive": (N_("{n} conversation archived"), N_("{n} conversations archived")),
     "unarchive": (N_("{n} conversation moved to the inbox"), N_("{n} conversations moved to the inbox")),
@@ -39,9 +39,7 @@ SAID = {
 class BulkState(rx.State):
     """What is done with the conversations that are picked."""
 
-    _done: dict[int, bulk.Done] = {}  # by the number that its own Undo has: toasts of two acts stand side by side
-    _acts: int = 0
-    _sharing: dict[int, tuple[int, ...]] = {}  # waits for the end of its undo (DESIGN.md §5)
+    _done: Acts[bulk.Done] = {}
 
     @rx.event
     async def act(self, what: str):
@@ -67,51 +65,20 @@ class BulkState(rx.State):
         """Make what is picked private now, or share it once its undo is over."""
         visibility = as_text(visibility, 10)
         if visibility == "private":
+            (await self.get_state(SharingState))._keep((await self.get_state(PickState)).ids)
             async for event in self._do("private", bulk.make_private):  # pyright: ignore[reportGeneralTypeIssues]
                 yield event
         picks = await self.get_state(PickState)
-        if visibility == "shared" and picks.ids and len(self._sharing) < KEPT:
+        if visibility == "shared" and picks.ids:
             actor, ids = await actor_of(self), tuple(picks.ids)
             await picks._none()
-            self._acts += 1
-            self._sharing = {**self._sharing, self._acts: ids}
-            action = {"label": gettext(actor.language, "Undo"), "on_click": BulkState.keep_private(self._acts)}
-            said = ngettext(
-                actor.language,
-                "{n} conversation shared with the team in {seconds} seconds",
-                "{n} conversations shared with the team in {seconds} seconds",
-                len(ids),
-                seconds=UNDO_S,
-            )
-            yield [say(said, action=action, duration=UNDO_S * 1000), BulkState.share_later(self._acts)]
-
-    @rx.event(background=True)
-    async def share_later(self, number: int):
-        """Share what still waits when its undo is over."""
-        await asyncio.sleep(UNDO_S)
-        async with self:
-            actor = await actor_of(self)
-            ids = self._sharing.pop(as_int(number), ())
-        if not ids:
-            return
-        try:
-            await asyncio.to_thread(bulk.share, actor, ids)
-        except MailcrmError as error:
-            yield warn(i18n.sentence(error, actor.language))
-        yield InboxState.refresh
-
-    @rx.event
-    async def keep_private(self, number: int):
-        """Undo sharing before it happened."""
-        actor = await actor_of(self)
-        if self._sharing.pop(as_int(number), None) is not None:
-            return say(gettext(actor.language, "Kept private"))
-        return None
+            yield (await self.get_state(SharingState))._wait(actor, Waiting(ids))
 
     @rx.event
     async def undo(self, number: int):
         """Take one of the last acts back, once."""
-        actor, done = await actor_of(self), self._done.pop(as_int(number), None)
+        actor = await actor_of(self)
+        self._done, done = taken(self._done, number)
         if done is not None:
             await asyncio.to_thread(bulk.undo, actor, done)
         return InboxState.refresh
@@ -136,7 +103,6 @@ class BulkState(rx.State):
         except MailcrmError as error:
             yield [warn(i18n.sentence(error, actor.language)), InboxState.refresh]
             return
-        self._acts += 1
-        self._done = {**{n: act for n, act in self._done.items() if n > self._acts - KEPT}, self._acts: done}
-        action = {"label": gettext(actor.language, "Undo"), "on_click": BulkState.undo(self._acts)}
-        yield [say(ngettext(actor.language, *SAID[what], len(ids)), action=action, duration=8000), InboxState.refresh]
+        self._done, number = noted(self._done, done)
+        said = ngettext(actor.language, *SAID[what], len(ids))
+        yield [offer(actor, said, BulkState.undo(number)), InboxState.refresh]

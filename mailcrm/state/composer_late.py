@@ -15,6 +15,7 @@ from mailcrm.state.composer_parts import MINIMISED, Tab, entered_of, split_quote
 from mailcrm.state.present import eyes_of
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say
+from mailcrm.state.undoing import offer
 
 if TYPE_CHECKING:
     from mailcrm.state.composer import ComposerState
@@ -58,13 +59,12 @@ def wrong_addresses(actor: Actor, said: dict[str, str]) -> str:
 def on_its_way(actor: Actor, queued: DraftView, undo: Any, *, scheduled: bool) -> Any:
     """Return the notice about an email that was queued: when it leaves, and Undo until then."""
     eyes = eyes_of(actor)
-    action = {"label": gettext(actor.language, "Undo"), "on_click": undo}
     seconds = round((queued.send_at - eyes.now).total_seconds()) if queued.send_at else 0
     if scheduled and queued.send_at:
         at = i18n.long_day(actor.language, queued.send_at, eyes.now, eyes.zone)
-        return say(gettext(actor.language, "Goes out {time}", time=at), action=action, duration=8000)
+        return offer(actor, gettext(actor.language, "Goes out {time}", time=at), undo)
     if seconds > 0:
-        return say(gettext(actor.language, "Sending in {n} s", n=seconds), action=action, duration=seconds * 1000)
+        return offer(actor, gettext(actor.language, "Sending in {n} s", n=seconds), undo, seconds)
     return say(gettext(actor.language, "Sending"))
 
 

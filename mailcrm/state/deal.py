@@ -19,7 +19,7 @@ from mailcrm.state.money import minor_units, plain_amount
 from mailcrm.state.panel import NOBODY
 from mailcrm.state.present import PersonRow, Step, deal, eyes_of, person, steps
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
+from mailcrm.state.undoing import offer
 
 MOST_FOUND = 6
 
@@ -91,8 +91,7 @@ class DealState(rx.State):
         actor, before = await actor_of(self), next((step.id for step in self.steps if step.state == "here"), 0)
         await asyncio.to_thread(deals.move_to_stage, actor, self.facts.id, as_int(stage_id))
         await self._fill(actor, self.facts.id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": DealState.move(before)}
-        return say(gettext(actor.language, "Moved to {stage}", stage=self.facts.stage), action=action, duration=8000)
+        return offer(actor, gettext(actor.language, "Moved to {stage}", stage=self.facts.stage), DealState.move(before))
 
     @rx.event
     async def save(self, field: str, text: str):
@@ -163,17 +162,15 @@ class DealState(rx.State):
         name = next((each.name for each in self.participants if each.id == person_id), "")
         await asyncio.to_thread(deals.remove_participant, actor, deal_id, person_id)
         await self._fill(actor, deal_id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": DealState.join(person_id)}
-        return say(gettext(actor.language, "{name} taken off the deal", name=name), action=action, duration=8000)
+        return offer(actor, gettext(actor.language, "{name} taken off the deal", name=name), DealState.join(person_id))
 
     @rx.event
     async def delete(self):
         """Put the deal in the trash and show the others; offers Undo."""
         actor, facts = await actor_of(self), self.facts
         await asyncio.to_thread(deals.delete, actor, facts.id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": DealState.restore(facts.id)}
         said = gettext(actor.language, "{title} deleted", title=facts.title)
-        return [rx.redirect(routes.DEALS), say(said, action=action, duration=8000)]
+        return [rx.redirect(routes.DEALS), offer(actor, said, DealState.restore(facts.id))]
 
     @rx.event
     async def restore(self, deal_id: int):

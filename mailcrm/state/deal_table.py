@@ -14,16 +14,15 @@ from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
 from mailcrm.services.crm import deal_list, labels, organizations, people, pipelines
 from mailcrm.services.crm.views import PersonCard
-from mailcrm.services.i18n import N_, gettext, ngettext
+from mailcrm.services.i18n import N_, ngettext
 from mailcrm.state.board import BoardState, Choice
 from mailcrm.state.board_rows import next_step
 from mailcrm.state.coerce import as_int, as_text
 from mailcrm.state.money import minor_units
 from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
-UNDO_MS = 8000  # DESIGN §5
 PAGE = 50
 STATUS = {"open": N_("state|Open"), "won": N_("Won"), "lost": N_("Lost")}
 COLUMNS = ("organization", "person", "value", "stage", "owner", "close", "next", "mail", "labels", "created")
@@ -74,7 +73,7 @@ class TableState(rx.State):
     organization_name: str = ""
     picked: list[int] = []
     columns: str = rx.LocalStorage(USUAL, name="mailcrm_deal_columns")
-    _before: deal_list.Before | None = None
+    _before: Acts[deal_list.Before] = {}
 
     @rx.var(initial_value=USUAL.split(","))
     def shown(self) -> list[str]:
@@ -174,19 +173,19 @@ class TableState(rx.State):
         if not chosen or not row_id:
             return None
         given = {"owner_id": row_id} if what == "owner" else {"stage_id": row_id}
-        self._before = await asyncio.to_thread(lambda: deal_list.change_many(actor, chosen, **given))
+        before = await asyncio.to_thread(lambda: deal_list.change_many(actor, chosen, **given))
+        self._before, number = noted(self._before, before)
         self.picked = []
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": TableState.put_back}
         said = ngettext(actor.language, "{n} deal changed", "{n} deals changed", len(chosen))
-        return say(said, action=action, duration=UNDO_MS)
+        return offer(actor, said, TableState.put_back(number))
 
     @rx.event
-    async def put_back(self):
-        """Undo the last change of many of this tab."""
-        actor, before = await actor_of(self), self._before
+    async def put_back(self, number: int):
+        """Undo one of the last changes of many of this tab, once."""
+        actor = await actor_of(self)
+        self._before, before = taken(self._before, number)
         if before is not None:
-            self._before = None
             await asyncio.to_thread(deal_list.put_back, actor, before)
             await self._fill(actor)
 

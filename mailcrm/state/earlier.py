@@ -15,13 +15,13 @@ from mailcrm.services.i18n import gettext, ngettext
 from mailcrm.state.coerce import as_int
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say, warn
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
 
 class EarlierState(rx.State):
     """The offer to link earlier email to what was just made (settled question 8)."""
 
-    _deal_id: int = 0
-    _done: linking.Linked | None = None
+    _done: Acts[linking.Linked] = {}
 
     @rx.event
     async def offer(self, kind: str, target_id: int):
@@ -36,12 +36,11 @@ class EarlierState(rx.State):
             return None
         language = actor.language
         if kind == "deal" and found.thread_ids:
-            self._deal_id = target_id
             n = len(found.thread_ids)
             said = ngettext(
                 language, "{n} earlier conversation may belong here", "{n} earlier conversations may belong here", n
             )
-            action = {"label": gettext(language, "verb|Link"), "on_click": EarlierState.link}
+            action = {"label": gettext(language, "verb|Link"), "on_click": EarlierState.link(target_id)}
             return say(said, action=action, duration=12000)
         if found.linked:
             n = found.linked
@@ -49,25 +48,24 @@ class EarlierState(rx.State):
         return None
 
     @rx.event
-    async def link(self):
-        """Link what was offered; offers Undo."""
-        actor, deal_id = await actor_of(self), self._deal_id
-        self._deal_id = 0
+    async def link(self, deal_id: int):
+        """Link what was offered for a deal; offers Undo."""
+        actor = await actor_of(self)
         try:
-            self._done = await asyncio.to_thread(earlier_mail.link_earlier, actor, deal_id)
+            done = await asyncio.to_thread(earlier_mail.link_earlier, actor, as_int(deal_id))
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
-        if self._done is None:
+        if done is None:
             return None
-        n = len(self._done.thread_ids)
+        self._done, number = noted(self._done, done)
+        n = len(done.thread_ids)
         said = ngettext(actor.language, "{n} conversation linked", "{n} conversations linked", n)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": EarlierState.undo}
-        return say(said, action=action, duration=8000)
+        return offer(actor, said, EarlierState.undo(number))
 
     @rx.event
-    async def undo(self):
-        """Take it back."""
-        actor, done = await actor_of(self), self._done
-        self._done = None
+    async def undo(self, number: int):
+        """Take one of the last linkings back, once."""
+        actor = await actor_of(self)
+        self._done, done = taken(self._done, number)
         if done is not None:
             await asyncio.to_thread(linking.undo_link, actor, done)

@@ -13,8 +13,8 @@ from mailcrm.errors import MailcrmError, NotFound
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.crm.linking import suggest
-from mailcrm.services.i18n import gettext
-from mailcrm.services.mail import list_filters, reminders, threads
+from mailcrm.services.i18n import N_, gettext
+from mailcrm.services.mail import bulk, list_filters, threads
 from mailcrm.services.mail.outbox import queue
 from mailcrm.services.mail.search import operators
 from mailcrm.services.mail.thread_pick import Filter
@@ -25,11 +25,16 @@ from mailcrm.state.panel import PanelState
 from mailcrm.state.present import Row, eyes_of, rows
 from mailcrm.state.session import actor_of
 from mailcrm.state.thread import ThreadState
-from mailcrm.state.toasts import say
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
 PAGE = 50
 PAGES = 8  # kept in a tab; more makes every change of the list slow (reflex.md §4). Older pages push newer ones out
 FOLDERS = ("inbox", "drafts", "outbox", "sent", "archive")
+SAID = {
+    "archive": N_("Conversation archived"),
+    "unarchive": N_("Conversation moved to the inbox"),
+    "delete": N_("Conversation deleted"),
+}
 
 
 class InboxState(rx.State):
@@ -50,6 +55,7 @@ class InboxState(rx.State):
     loading: bool = True
     failed: str = ""
     _rows_of: tuple[Any, ...] = ()  # folder, filters and words that the rows are of
+    _done: Acts[bulk.Done] = {}
 
     @rx.var
     def marks(self) -> list[str]:
@@ -174,29 +180,26 @@ class InboxState(rx.State):
     @rx.event
     async def archive(self):
         """Archive the open conversation, or take it out of the archive; offers Undo."""
-        return await self._take(threads.archive, self.folder != "archive")
+        return await self._put_away("archive")
 
     @rx.event
     async def archive_row(self, thread_id: int):
         """Archive a conversation of the list, or take it out of the archive; offers Undo."""
-        return await self._take(threads.archive, self.folder != "archive", thread_id=as_int(thread_id))
+        return await self._put_away("archive", as_int(thread_id))
 
     @rx.event
     async def delete(self):
         """Delete the open conversation; offers Undo."""
-        return await self._take(threads.delete)
+        return await self._put_away("delete")
 
     @rx.event
-    async def put_back(self, thread_id: int, verb: str):
-        """Undo archiving, deleting or snoozing."""
+    async def put_back(self, number: int):
+        """Undo one of the last acts of archiving, deleting or snoozing, once."""
         actor = await actor_of(self)
-        if verb == "delete":
-            await asyncio.to_thread(threads.restore, actor, as_int(thread_id))
-        elif verb == "snooze":
-            await asyncio.to_thread(reminders.cancel, actor, as_int(thread_id), "snooze")
-        else:
-            await asyncio.to_thread(threads.archive, actor, as_int(thread_id), verb == "unarchive")
-        await self._fill(actor)
+        self._done, done = taken(self._done, number)
+        if done is not None:
+            await asyncio.to_thread(bulk.undo, actor, done)
+            await self._fill(actor)
 
     @rx.event
     async def cancel_send(self, outbox_id: int):
@@ -289,27 +292,25 @@ class InboxState(rx.State):
         (await self.get_state(ThreadState))._clear()
         (await self.get_state(PanelState))._clear()
 
-    async def _take(self, verb: Any, *args: Any, said: tuple[str, str] | None = None, thread_id: int = 0) -> Any:
-        actor, taken = await actor_of(self), thread_id or self.selected
-        if not taken:
+    async def _put_away(self, what: str, thread_id: int = 0) -> Any:
+        what = "unarchive" if what == "archive" and self.folder == "archive" else what
+        said = gettext((await actor_of(self)).language, SAID[what])
+        return await self._take(bulk.act, what, said=said, thread_id=thread_id)
+
+    async def _take(self, verb: Any, *args: Any, said: str, thread_id: int = 0) -> Any:
+        """Do what takes a conversation out of the list, say so with an Undo of what it changed, and open the next one."""
+        actor, one = await actor_of(self), thread_id or self.selected
+        if not one:
             return None
         ids = [row.id for row in self.rows]
-        at = ids.index(taken) if taken in ids else -1
-        await asyncio.to_thread(verb, actor, taken, *args)
+        at = ids.index(one) if one in ids else -1
+        done = await asyncio.to_thread(verb, actor, [one], *args)
+        self._done, number = noted(self._done, done)
         await self._fill(actor)
         left = [row.id for row in self.rows]
         follow = left[min(at, len(left) - 1)] if left and at >= 0 else 0
-        if said is not None:
-            words, undo = said
-        elif verb is threads.delete:
-            words, undo = gettext(actor.language, "Conversation deleted"), "delete"
-        elif args and args[0]:
-            words, undo = gettext(actor.language, "Conversation archived"), "archive"
-        else:
-            words, undo = gettext(actor.language, "Conversation moved to the inbox"), "unarchive"
-        action = {"label": gettext(actor.language, "Undo"), "on_click": InboxState.put_back(taken, undo)}
-        toast = say(words, action=action, duration=8000)
-        if taken != self.selected:
+        toast = offer(actor, said, InboxState.put_back(number))
+        if one != self.selected:
             return toast
         if follow:
             return [toast, InboxState.select(follow)]

@@ -19,9 +19,8 @@ from mailcrm.state.money import CURRENCIES, minor_units, plain_amount
 from mailcrm.state.panel import NOBODY
 from mailcrm.state.present import Eyes, PersonRow, eyes_of, hue, initials, person
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
+from mailcrm.state.undoing import offer
 
-UNDO_MS = 8000  # DESIGN §5
 PAGE = 50
 MOST_MATCHES = 5
 STATUSES = ("open", "converted", "archived")
@@ -195,9 +194,8 @@ class LeadsState(rx.State):
         """Make a deal of the lead and open it; offers Undo."""
         actor, lead = await actor_of(self), self.lead
         deal_id = await asyncio.to_thread(leads.convert, actor, lead.id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": LeadsState.revert(lead.id)}
         said = gettext(actor.language, "{title} is a deal now", title=lead.title)
-        return [rx.redirect(routes.deal(deal_id)), say(said, action=action, duration=UNDO_MS)]
+        return [rx.redirect(routes.deal(deal_id)), offer(actor, said, LeadsState.revert(lead.id))]
 
     @rx.event
     async def revert(self, lead_id: int):
@@ -212,8 +210,7 @@ class LeadsState(rx.State):
         actor, lead_id = await actor_of(self), as_int(lead_id)
         await asyncio.to_thread(leads.archive, actor, lead_id)
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": LeadsState.bring_back(lead_id)}
-        return say(gettext(actor.language, "Lead archived"), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "Lead archived"), LeadsState.bring_back(lead_id))
 
     @rx.event
     async def bring_back(self, lead_id: int):
@@ -227,8 +224,7 @@ class LeadsState(rx.State):
         """Put a lead in the trash; offers Undo."""
         actor, lead_id = await actor_of(self), as_int(lead_id)
         await asyncio.to_thread(leads.delete, actor, lead_id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": LeadsState.restore(lead_id)}
-        said = say(gettext(actor.language, "Lead deleted"), action=action, duration=UNDO_MS)
+        said = offer(actor, gettext(actor.language, "Lead deleted"), LeadsState.restore(lead_id))
         return [rx.redirect(routes.LEADS), said]
 
     @rx.event

@@ -21,10 +21,10 @@ from mailcrm.state.coerce import as_int, as_text
 from mailcrm.state.inbox import InboxState
 from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say, warn
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
 MOST = 1000  # conversations picked at once in a tab
-KEPT = 10  # linkings whose Undo may still be on the screen
 ICONS = {"person": "user-round", "deal": "circle-dollar-sign", "lead": "sprout"}
 YOU = i18n.N_("You linked this.")
 SOMEBODY = i18n.N_("{name} linked this.")
@@ -86,9 +86,8 @@ class WhyState(rx.State):
         title = next((row.title for row in self.rows if row.id == link_id), "")
         await asyncio.to_thread(linking.unlink, actor, link_id)
         self.place, self.rows = "", []
-        action = {"label": gettext(actor.language, "Undo"), "on_click": WhyState.relink(link_id)}
         said = gettext(actor.language, "“{title}” unlinked", title=title)
-        return [say(said, action=action, duration=8000), InboxState.refresh]
+        return [offer(actor, said, WhyState.relink(link_id)), InboxState.refresh]
 
     @rx.event
     async def relink(self, link_id: int):
@@ -111,9 +110,9 @@ class PickState(rx.State):
     count: str = ""
     searching: bool = False
     found: list[TargetRow] = []
-    _done: dict[int, linking.Linked] = {}  # by the number that its own Undo has: toasts of two acts stand side by side
-    _acts: int = 0
+    _done: Acts[linking.Linked] = {}
     _last: int = 0
+    _list: str = ""  # the address of the list that is picked from
 
     @rx.event
     async def toggle(self, thread_id: int, through: bool = False):
@@ -179,20 +178,25 @@ class PickState(rx.State):
             )
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
-        self._acts += 1
-        self._done = {**{n: act for n, act in self._done.items() if n > self._acts - KEPT}, self._acts: done}
+        self._done, number = noted(self._done, done)
         await self._none()
         said = ngettext(actor.language, "{n} conversation linked", "{n} conversations linked", len(done.thread_ids))
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PickState.undo(self._acts)}
-        return [say(said, action=action, duration=8000), InboxState.refresh]
+        return [offer(actor, said, PickState.undo(number)), InboxState.refresh]
 
     @rx.event
     async def undo(self, number: int):
         """Take one of the last linkings back, once."""
-        actor, done = await actor_of(self), self._done.pop(as_int(number), None)
+        actor = await actor_of(self)
+        self._done, done = taken(self._done, number)
         if done is not None:
             await asyncio.to_thread(linking.undo_link, actor, done)
         return InboxState.refresh
+
+    async def _follow(self, shown: str) -> None:
+        """Pick none where another list is shown: nobody acts on what they don't see."""
+        before, self._list = self._list, shown
+        if shown != before and self.ids:
+            await self._none()
 
     async def _none(self) -> None:
         self.ids, self.searching, self.found, self._last = [], False, [], 0

@@ -19,9 +19,9 @@ from mailcrm.state.present import PersonRow, person
 from mailcrm.state.session import actor_of
 from mailcrm.state.timeline import TimelineState
 from mailcrm.state.toasts import say, warn
+from mailcrm.state.undoing import offer
 
 FOUND_MOST = 8
-UNDO_MS = 8000  # DESIGN §5
 REASONS = {"address": N_("Same email address"), "phone": N_("Same phone number"), "name": N_("Same name")}
 #: What moves, in the words of the preview.
 MOVES = {
@@ -117,9 +117,8 @@ class MergeState(rx.State):
             self.wrong = i18n.sentence(error, actor.language)
             return None
         self.is_open, self.wrong = False, ""
-        action = {"label": gettext(actor.language, "Undo"), "on_click": MergeState.undo(merge_id)}
         said = gettext(actor.language, "{name} is merged into {other}", name=other.name, other=kept.name)
-        return [*await self._shown(kept.id), say(said, action=action, duration=UNDO_MS)]
+        return [*await self._shown(kept.id), offer(actor, said, MergeState.undo(merge_id))]
 
     @rx.event
     async def undo(self, merge_id: int):

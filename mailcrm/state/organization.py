@@ -16,9 +16,9 @@ from mailcrm.services.i18n import N_, gettext, ngettext
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.present import DealRow, PersonRow, deal, eyes_of, initials, person
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say, warn
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import offer
 
-UNDO_MS = 8000  # DESIGN §5
 STATUSES = {"open": N_("Open deals"), "won": N_("Won deals"), "lost": N_("Lost deals")}
 
 
@@ -129,9 +129,8 @@ class OrganizationState(rx.State):
         await asyncio.to_thread(organizations.remove_domain, actor, row_id, domain)
         await self._fill(actor, row_id)
         back = OrganizationState.put_domain_back(row_id, domain)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": back}
         said = gettext(actor.language, "{name} is removed", name=domains.shown(domain))
-        return say(said, action=action, duration=UNDO_MS)
+        return offer(actor, said, back)
 
     @rx.event
     async def hand_over(self, user_id: str):
@@ -143,17 +142,15 @@ class OrganizationState(rx.State):
             return warn(i18n.sentence(error, actor.language))
         await self._fill(actor, row_id)
         back = OrganizationState.hand_over(str(before[row_id] or 0))
-        action = {"label": gettext(actor.language, "Undo"), "on_click": back}
-        return say(gettext(actor.language, "Owner changed"), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "Owner changed"), back)
 
     @rx.event
     async def delete(self):
         """Move the organization to the trash; offers Undo."""
         actor, row_id, name = await actor_of(self), self.facts.id, self.facts.name
         await asyncio.to_thread(organizations.delete, actor, row_id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": OrganizationState.restore(row_id)}
         said = gettext(actor.language, "{name} is deleted", name=name)
-        return [rx.redirect(routes.ORGANIZATIONS), say(said, action=action, duration=UNDO_MS)]
+        return [rx.redirect(routes.ORGANIZATIONS), offer(actor, said, OrganizationState.restore(row_id))]
 
     @rx.event
     async def restore(self, organization_id: int):

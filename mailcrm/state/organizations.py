@@ -12,19 +12,18 @@ from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
 from mailcrm.services.crm import domains, labels, organization_list, organizations
-from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.services.i18n import ngettext
 from mailcrm.state import early
 from mailcrm.state.board import Choice
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.picks import Picks
 from mailcrm.state.present import initials
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say, warn
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
 FIRST = 50
 MOST_AT_ONCE = 200  # what the service gives in one page
-MOST_UNDONE = 20  # changes of many that a tab can still take back
-UNDO_MS = 8000  # DESIGN §5
 FILTERS = ("owner", "label")
 
 
@@ -57,8 +56,7 @@ class OrganizationsState(Picks, rx.State):
     creating: bool = False
     _opened_at: float = 0.0  # the form
     wrong: str = ""
-    _done: dict[int, tuple[str, Any]] = {}
-    _count: int = 0
+    _done: Acts[tuple[str, Any]] = {}
 
     @rx.event
     async def open_page(self):
@@ -138,7 +136,10 @@ class OrganizationsState(Picks, rx.State):
     async def take_back(self, number: int):
         """Undo a change of many of this tab."""
         actor = await actor_of(self)
-        kind, before = self._done.pop(as_int(number), ("", None))
+        self._done, done = taken(self._done, number)
+        if done is None:
+            return None
+        kind, before = done
         try:
             if kind == "owners":
                 await asyncio.to_thread(organizations.hand_over, actor, before)
@@ -183,16 +184,14 @@ class OrganizationsState(Picks, rx.State):
             before = await asyncio.to_thread(act, actor)
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
-        self._count += 1
-        self._done = {**dict(list(self._done.items())[-MOST_UNDONE:]), self._count: (kind, before)}
+        self._done, undo_number = noted(self._done, (kind, before))
         self.picked = []
         await self._fill(actor, max(min(len(self.rows), MOST_AT_ONCE), FIRST))
         if kind == "deleted":
             said = ngettext(actor.language, "{n} organization deleted", "{n} organizations deleted", number)
         else:
             said = ngettext(actor.language, "{n} organization changed", "{n} organizations changed", number)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": OrganizationsState.take_back(self._count)}
-        return say(said, action=action, duration=UNDO_MS)
+        return offer(actor, said, OrganizationsState.take_back(undo_number))
 
     def _page(self, actor: Actor, limit: int, cursor: str | None = None) -> Any:
         owner, label = self.filters.get("owner", ""), self.filters.get("label", "")

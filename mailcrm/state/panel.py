@@ -18,8 +18,8 @@ from mailcrm.state.earlier import EarlierState
 from mailcrm.state.present import DealRow, Item, PersonRow, Step, deal, eyes_of, item, person, steps
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
-KEPT = 10  # linkings whose Undo may still be on the screen
 RECENT = 5  # lines; the conversation's own messages are beside them already
 NOBODY = PersonRow(0, "", "", "", "", "", "", 0, "", "")
 
@@ -54,8 +54,7 @@ class PanelState(rx.State):
     dismissed: list[str] = []
     has_links: bool = False
     known_organization: str = ""
-    _done: dict[int, linking.Linked] = {}  # by the number that its own Undo has; it outlives the conversation's closing
-    _acts: int = 0
+    _done: Acts[linking.Linked] = {}  # it outlives the closing of the conversation
 
     @rx.event
     async def toggle(self):
@@ -102,17 +101,16 @@ class PanelState(rx.State):
         """Link the conversation to a deal."""
         actor = await actor_of(self)
         done = await asyncio.to_thread(linking.link_thread, actor, self.thread_id, deal_id=as_int(deal_id))
-        self._acts += 1
-        self._done = {**{n: act for n, act in self._done.items() if n > self._acts - KEPT}, self._acts: done}
+        self._done, number = noted(self._done, done)
         self.picking = False
         await self._show(actor, self.thread_id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.undo_link(self._acts)}
-        return say(gettext(actor.language, "Deal linked"), action=action, duration=8000)
+        return offer(actor, gettext(actor.language, "Deal linked"), PanelState.undo_link(number))
 
     @rx.event
     async def undo_link(self, number: int):
         """Undo one of the last linkings, once, whatever conversation is open by now."""
-        actor, done = await actor_of(self), self._done.pop(as_int(number), None)
+        actor = await actor_of(self)
+        self._done, done = taken(self._done, number)
         if done is not None:
             await asyncio.to_thread(linking.undo_link, actor, done)
             if self.thread_id:
@@ -130,8 +128,7 @@ class PanelState(rx.State):
         link_id = self.link_ids.get(str(as_int(deal_id)), 0)
         await asyncio.to_thread(linking.unlink, actor, link_id)
         await self._show(actor, self.thread_id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PanelState.relink(link_id)}
-        return say(gettext(actor.language, "Deal unlinked"), action=action, duration=8000)
+        return offer(actor, gettext(actor.language, "Deal unlinked"), PanelState.relink(link_id))
 
     @rx.event
     async def relink(self, link_id: int):

@@ -13,7 +13,7 @@ from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
 from mailcrm.services.crm import labels, organizations, people
 from mailcrm.services.crm.people_list import CONSENTS, SORTS, Narrowed, page_of_people
-from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.services.i18n import ngettext
 from mailcrm.state import early
 from mailcrm.state.board import Choice
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
@@ -21,14 +21,13 @@ from mailcrm.state.earlier import EarlierState
 from mailcrm.state.picks import Picks
 from mailcrm.state.present import Eyes, PersonRow, eyes_of, person
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say, warn
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
 FIRST = 50
 MOST_AT_ONCE = 200  # what the service gives in one page
 MOST_ROWS = 1000  # resident in a tab; searching finds the rest
-MOST_UNDONE = 20  # changes of many that a tab can still take back
 LONGEST_DAYS = 3660  # that the service looks back
-UNDO_MS = 8000  # DESIGN §5
 FILTERS = ("owner", "label", "organization", "consent", "quiet")
 
 
@@ -62,8 +61,7 @@ class PeopleState(Picks, rx.State):
     creating: bool = False
     _opened_at: float = 0.0  # the form
     wrong: str = ""
-    _done: dict[int, tuple[str, Any]] = {}
-    _count: int = 0
+    _done: Acts[tuple[str, Any]] = {}
 
     @rx.var
     def narrowed(self) -> bool:
@@ -182,7 +180,10 @@ class PeopleState(Picks, rx.State):
     async def take_back(self, number: int):
         """Undo a change of many of this tab."""
         actor = await actor_of(self)
-        kind, before = self._done.pop(as_int(number), ("", None))
+        self._done, done = taken(self._done, number)
+        if done is None:
+            return None
+        kind, before = done
         try:
             if kind == "owners":
                 await asyncio.to_thread(people.hand_over, actor, before)
@@ -227,12 +228,10 @@ class PeopleState(Picks, rx.State):
         self.filters = {**others, name: value} if value else others
 
     async def _changed(self, actor: Actor, said: str, undo: tuple[str, Any]) -> Any:
-        self._count += 1
-        self._done = {**dict(list(self._done.items())[-MOST_UNDONE:]), self._count: undo}
+        self._done, undo_number = noted(self._done, undo)
         self.picked = []
         await self._fill(actor, max(min(len(self.rows), MOST_AT_ONCE), FIRST))
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PeopleState.take_back(self._count)}
-        return say(said, action=action, duration=UNDO_MS)
+        return offer(actor, said, PeopleState.take_back(undo_number))
 
     async def _choices(self, actor: Actor) -> None:
         colleagues = await asyncio.to_thread(users.all_users, actor)

@@ -24,10 +24,10 @@ from mailcrm.state.earlier import EarlierState
 from mailcrm.state.panel import NOBODY
 from mailcrm.state.present import DealRow, Eyes, PersonRow, deal, eyes_of, person
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say, warn
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import offer
 
 CONSENTS = ("granted", "unknown", "refused")
-UNDO_MS = 8000  # DESIGN §5
 ENOUGH_FOR_RATES = 20  # tracked emails; below it counts are shown (DESIGN §3 j)
 MOST_FOUND = 10
 FIELDS = ("name", "job_title", "organization")
@@ -160,11 +160,8 @@ class PersonState(rx.State):
         first = address == self.person.address
         await asyncio.to_thread(people.remove_address, actor, person_id, address)
         await self._fill(actor, person_id)
-        action = {
-            "label": gettext(actor.language, "Undo"),
-            "on_click": PersonState.put_address_back(person_id, address, first),
-        }
-        return say(gettext(actor.language, "{name} is removed", name=address), action=action, duration=UNDO_MS)
+        said = gettext(actor.language, "{name} is removed", name=address)
+        return offer(actor, said, PersonState.put_address_back(person_id, address, first))
 
     @rx.event
     async def put_address_back(self, person_id: int, address: str, first: bool):
@@ -208,9 +205,8 @@ class PersonState(rx.State):
         name = next((each.name for each in self.found if each.id == to_id), "")
         await asyncio.to_thread(people.move_address, actor, person_id, address, to_id)
         await self._fill(actor, person_id)
-        back = PersonState.move_back(to_id, address, person_id)
         said = gettext(actor.language, "{address} is {name}’s now", address=address, name=name)
-        return say(said, action={"label": gettext(actor.language, "Undo"), "on_click": back}, duration=UNDO_MS)
+        return offer(actor, said, PersonState.move_back(to_id, address, person_id))
 
     @rx.event
     async def move_back(self, from_person_id: int, address: str, person_id: int):
@@ -234,8 +230,7 @@ class PersonState(rx.State):
         before = await asyncio.to_thread(people.hand_over, actor, {person_id: as_int(user_id) or None})
         await self._fill(actor, person_id)
         old = str(before[person_id] or 0)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PersonState.hand_over(old)}
-        return say(gettext(actor.language, "Owner changed"), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "Owner changed"), PersonState.hand_over(old))
 
     @rx.event
     async def ask_consent(self, is_open: bool):
@@ -264,9 +259,8 @@ class PersonState(rx.State):
         """Move the person to the trash; offers Undo."""
         actor, person_id, name = await actor_of(self), self.person.id, self.person.name
         await asyncio.to_thread(people.delete, actor, person_id)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PersonState.restore(person_id)}
         said = gettext(actor.language, "{name} is deleted", name=name)
-        return [rx.redirect(routes.PEOPLE), say(said, action=action, duration=UNDO_MS)]
+        return [rx.redirect(routes.PEOPLE), offer(actor, said, PersonState.restore(person_id))]
 
     @rx.event
     async def restore(self, person_id: int):

@@ -8,7 +8,7 @@ import reflex as rx
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.i18n import gettext, ngettext
-from mailcrm.services.mail import reminders
+from mailcrm.services.mail import bulk, reminders
 from mailcrm.services.mail.outbox import queue
 from mailcrm.state.coerce import as_int, as_text
 from mailcrm.state.inbox import InboxState
@@ -46,7 +46,7 @@ class RemindState(rx.State):
         when = i18n.day_and_time(eyes.language, until, eyes.now, eyes.zone)
         inbox = await self.get_state(InboxState)
         said = gettext(actor.language, "Snoozed until {time}", time=when)
-        return await inbox._take(reminders.snooze, until, said=(said, "snooze"), thread_id=thread_id)
+        return await inbox._take(bulk.snooze, until, said=said, thread_id=thread_id)
 
     @rx.event
     async def remind(self, days: int):

@@ -19,9 +19,8 @@ from mailcrm.state.coerce import as_flag, as_int, as_text
 from mailcrm.state.session import actor_of
 from mailcrm.state.thread import ThreadState
 from mailcrm.state.timeline import TimelineState
-from mailcrm.state.toasts import say, warn
-
-UNDO_MS = 8000
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import offer
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,8 @@ class RemoteImagesState(rx.State):
         actor = await actor_of(self)
         gone = await asyncio.to_thread(choices.revoke, actor, as_int(choice_id))
         await self._fill(actor)
-        action = {
-            "label": gettext(actor.language, "Undo"),
-            "on_click": RemoteImagesState.again(gone.scope, gone.shown),
-        }
         text = gettext(actor.language, "Images from {who} are hidden again", who=gone.shown)
-        return say(text, action=action, duration=UNDO_MS)
+        return offer(actor, text, RemoteImagesState.again(gone.scope, gone.shown))
 
     @rx.event
     async def again(self, scope: str, shown: str):
@@ -126,10 +121,9 @@ def _row(view: ImageChoiceView, actor: Actor) -> ImageChoiceRow:
 
 
 def _said(actor: Actor, made: ImageChoiceView) -> Any:
-    action = {"label": gettext(actor.language, "Undo"), "on_click": RemoteImagesState.take_back(made.id)}
     text = (
         gettext(actor.language, "Remote images are shown from now on")
         if made.scope == "always"
         else gettext(actor.language, "Images from {who} are shown from now on", who=made.shown)
     )
-    return say(text, action=action, duration=UNDO_MS)
+    return offer(actor, text, RemoteImagesState.take_back(made.id))

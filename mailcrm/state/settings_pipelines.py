@@ -14,9 +14,7 @@ from mailcrm.services.crm import pipelines
 from mailcrm.services.i18n import gettext, ngettext
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
-
-UNDO_MS = 8000  # DESIGN §5
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class PipelinesState(rx.State):
     targets: list[Target] = []
     wrong: str = ""
     saved: str = ""
-    _removed: pipelines.Removed | None = None
+    _removed: Acts[pipelines.Removed] = {}
 
     @rx.event
     async def load(self):
@@ -157,24 +155,24 @@ class PipelinesState(rx.State):
         return await self._delete(actor, self.leaving_kind, self.leaving_id, self.leaving_name, target or None)
 
     @rx.event
-    async def put_back(self):
-        """Undo the last deletion of this tab."""
-        actor, removed = await actor_of(self), self._removed
+    async def put_back(self, number: int):
+        """Undo one of the last deletions of this tab, once."""
+        actor = await actor_of(self)
+        self._removed, removed = taken(self._removed, number)
         if removed is not None:
-            self._removed = None
             await self._try(actor, lambda: pipelines.put_back(actor, removed))
 
     async def _delete(self, actor: Actor, kind: str, row_id: int, name: str, target: int | None) -> Any:
         verb = pipelines.delete_pipeline if kind == "pipeline" else pipelines.delete_stage
         try:
-            self._removed = await asyncio.to_thread(lambda: verb(actor, row_id, target))
+            removed = await asyncio.to_thread(lambda: verb(actor, row_id, target))
         except MailcrmError as error:
             self.wrong = i18n.sentence(error, actor.language)
             return None
+        self._removed, number = noted(self._removed, removed)
         self.leaving_id, self.wrong = 0, ""
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": PipelinesState.put_back}
-        return say(gettext(actor.language, "{name} deleted", name=name), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "{name} deleted", name=name), PipelinesState.put_back(number))
 
     def _about(self, kind: str, row_id: int) -> tuple[str, bool]:
         if kind == "pipeline":

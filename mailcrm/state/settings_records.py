@@ -14,9 +14,7 @@ from mailcrm.services.crm import custom_fields, labels
 from mailcrm.services.i18n import gettext
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
-
-UNDO_MS = 8000  # DESIGN §5
+from mailcrm.state.undoing import offer
 
 
 @dataclass(frozen=True)
@@ -217,5 +215,4 @@ def _change_options(actor: Actor, field_id: int, text: str) -> None:
 
 
 def _undo(actor: Actor, said: str, event: Any) -> Any:
-    action = {"label": gettext(actor.language, "Undo"), "on_click": event}
-    return say(gettext(actor.language, said), action=action, duration=UNDO_MS)
+    return offer(actor, gettext(actor.language, said), event)

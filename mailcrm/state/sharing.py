@@ -1,11 +1,13 @@
-"""Who may read the open conversation: sharing it or one email of it, taking that back, and naming who reads it.
+"""Who may read conversations: sharing them or one email, taking that back, and naming who reads the open one.
 
 Sharing waits until its undo is over, here in the web process: when anything goes wrong meanwhile it stays private
-(DESIGN.md §5). Making private is done at once. Who may change what is decided by services/mail/threads.py.
+(DESIGN.md §5). Making private is done at once, and takes back what still waits of it. Who may change what is decided by
+services/mail/threads.py.
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import reflex as rx
@@ -13,8 +15,8 @@ import reflex as rx
 from mailcrm.errors import MailcrmError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.i18n import gettext
-from mailcrm.services.mail import readers, threads
+from mailcrm.services.i18n import gettext, ngettext
+from mailcrm.services.mail import bulk, readers, threads
 from mailcrm.state.coerce import as_flag, as_int
 from mailcrm.state.inbox import InboxState
 from mailcrm.state.panel import PanelState
@@ -22,9 +24,17 @@ from mailcrm.state.present import hue, initials
 from mailcrm.state.session import actor_of
 from mailcrm.state.thread import ThreadState
 from mailcrm.state.toasts import say, warn
+from mailcrm.state.undoing import UNDO_S, Acts, noted, offer, taken
 
-UNDO_S = 8  # as long as the toast stands
 MOST_WAITING = 50  # of a tab; more are a program that calls handlers
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Conversations, or one email of a conversation, that are about to be shared."""
+
+    thread_ids: tuple[int, ...]
+    message_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,10 +62,9 @@ class SharingState(rx.State):
     linked: bool = False
     shared: bool = False
     own: bool = False
-    _acts: dict[int, tuple[str, int]] = {}
+    _waits: Acts[Waiting] = {}
     #: Messages that were made private, for the undo of each time.
-    _privates: dict[int, tuple[int, ...]] = {}
-    _last: int = 0
+    _privates: Acts[tuple[int, ...]] = {}
 
     @rx.event
     async def toggle(self):
@@ -64,40 +73,42 @@ class SharingState(rx.State):
         panel = await self.get_state(PanelState)
         thread_id = panel.thread_id
         if thread_id in self.waiting:
-            return self._drop(actor, next(t for t, act in self._acts.items() if act == ("thread", thread_id)))
+            return self._stays(actor, thread_id)
         if panel.visibility != "shared" and panel.can_change:
-            return self._wait(actor, "thread", thread_id)
+            return self._wait(actor, Waiting((thread_id,)))
+        self._stays(actor, thread_id)
         changed = await asyncio.to_thread(threads.set_visibility, actor, thread_id, "private")
-        return await self._made_private(actor, changed)
+        return self._made_private(actor, changed)
 
     @rx.event
     async def toggle_message(self, message_id: int):
         """Do the same for one email."""
         actor, message_id = await actor_of(self), as_int(message_id)
-        row = next((each for each in (await self.get_state(ThreadState)).messages if each.id == message_id), None)
+        thread = await self.get_state(ThreadState)
+        row = next((each for each in thread.messages if each.id == message_id), None)
         if message_id in self.waiting_messages:
-            return self._drop(actor, next(t for t, act in self._acts.items() if act == ("message", message_id)))
+            return self._stays(actor, thread.id, message_id)
         if row is not None and row.private and row.own:
-            return self._wait(actor, "message", message_id)
+            return self._wait(actor, Waiting((thread.id,), message_id))
+        self._stays(actor, thread.id, message_id)
         changed = await asyncio.to_thread(threads.set_message_visibility, actor, message_id, "private")
-        return await self._made_private(actor, changed)
+        return self._made_private(actor, changed)
 
     @rx.event(background=True)
     async def share_later(self, token: int):
         """Share what still waits when its undo is over."""
         await asyncio.sleep(UNDO_S)
-        async with self:
-            actor = await actor_of(self)
-            kind, row_id = self._acts.pop(as_int(token), ("", 0))
-            self._show_waiting()
-        if not kind:
-            return
-        verb = threads.set_visibility if kind == "thread" else threads.set_message_visibility
         failed = ""
-        try:
-            await asyncio.to_thread(lambda: verb(actor, row_id, "shared"))
-        except MailcrmError as error:
-            failed = i18n.sentence(error, actor.language)
+        async with self:  # until it is done: "make private" comes before it, or behind it
+            actor = await actor_of(self)
+            self._waits, waited = taken(self._waits, token)
+            self._show_waiting()
+            if waited is None:
+                return
+            try:
+                await asyncio.to_thread(_share, actor, waited)
+            except MailcrmError as error:
+                failed = i18n.sentence(error, actor.language)
         if failed:
             yield warn(failed)
         yield InboxState.refresh
@@ -105,14 +116,17 @@ class SharingState(rx.State):
     @rx.event
     async def keep_private(self, token: int):
         """Undo sharing before it happened."""
-        return self._drop(await actor_of(self), as_int(token))
+        actor = await actor_of(self)
+        self._waits, _waited = taken(self._waits, token)
+        self._show_waiting()
+        return say(gettext(actor.language, "It stays private"))
 
     @rx.event
     async def share_again(self, token: int):
         """Undo making something private: what was private before stays so."""
         actor = await actor_of(self)
-        message_ids = self._privates.pop(as_int(token), ())
-        await asyncio.to_thread(threads.share_again, actor, message_ids)
+        self._privates, message_ids = taken(self._privates, token)
+        await asyncio.to_thread(threads.share_again, actor, message_ids or ())
         return InboxState.refresh
 
     @rx.event
@@ -137,31 +151,53 @@ class SharingState(rx.State):
             self.own = any(each.owner and each.user_id == actor.user_id for each in view.readers)
         self.loading = False
 
-    def _wait(self, actor: Actor, kind: str, row_id: int) -> Any:
-        if len(self._acts) >= MOST_WAITING:
+    def _wait(self, actor: Actor, what: Waiting) -> Any:
+        if sum(each is not None for each in self._waits.values()) >= MOST_WAITING:
             return None
-        self._last += 1
-        self._acts = {**self._acts, self._last: (kind, row_id)}
+        self._waits, token = noted(self._waits, what, MOST_WAITING)
         self._show_waiting()
-        action = {"label": gettext(actor.language, "Undo"), "on_click": SharingState.keep_private(self._last)}
-        said = gettext(actor.language, "Shared with the team in {seconds} seconds", seconds=UNDO_S)
-        return [say(said, action=action, duration=UNDO_S * 1000), SharingState.share_later(self._last)]
+        n = len(what.thread_ids)
+        if n == 1:
+            said = gettext(actor.language, "Shared with the team in {seconds} seconds", seconds=UNDO_S)
+        else:
+            said = ngettext(
+                actor.language,
+                "{n} conversation shared with the team in {seconds} seconds",
+                "{n} conversations shared with the team in {seconds} seconds",
+                n,
+                seconds=UNDO_S,
+            )
+        return [offer(actor, said, SharingState.keep_private(token)), SharingState.share_later(token)]
 
-    def _drop(self, actor: Actor, token: int) -> Any:
-        self._acts = {each: act for each, act in self._acts.items() if each != token}
-        self._show_waiting()
+    def _stays(self, actor: Actor, thread_id: int, message_id: int = 0) -> Any:
+        self._keep({thread_id}, message_id)
         return say(gettext(actor.language, "It stays private"))
 
-    async def _made_private(self, actor: Actor, message_ids: tuple[int, ...]) -> Any:
-        self._last += 1
-        self._privates = dict([*self._privates.items(), (self._last, message_ids)][-MOST_WAITING:])
-        action = {"label": gettext(actor.language, "Undo"), "on_click": SharingState.share_again(self._last)}
+    def _keep(self, thread_ids: Collection[int], message_id: int = 0) -> None:
+        """Share none of these, whatever waits: all of the conversations, or one email and what would share it too."""
+        for number, each in self._waits.items():
+            if each is None or (message_id and each.message_id not in (0, message_id)):
+                continue
+            left = tuple(one for one in each.thread_ids if one not in thread_ids)
+            self._waits = {**self._waits, number: replace(each, thread_ids=left) if left else None}
+        self._show_waiting()
+
+    def _made_private(self, actor: Actor, message_ids: tuple[int, ...]) -> Any:
+        self._privates, number = noted(self._privates, message_ids)
         said = gettext(actor.language, "Only you can see this now")
-        return [say(said, action=action, duration=UNDO_S * 1000), InboxState.refresh]
+        return [offer(actor, said, SharingState.share_again(number)), InboxState.refresh]
 
     def _show_waiting(self) -> None:
-        self.waiting = [row_id for kind, row_id in self._acts.values() if kind == "thread"]
-        self.waiting_messages = [row_id for kind, row_id in self._acts.values() if kind == "message"]
+        waiting = [each for each in self._waits.values() if each is not None]
+        self.waiting = [one for each in waiting if not each.message_id for one in each.thread_ids]
+        self.waiting_messages = [each.message_id for each in waiting if each.message_id]
+
+
+def _share(actor: Actor, waited: Waiting) -> None:
+    if waited.message_id:
+        threads.set_message_visibility(actor, waited.message_id, "shared")
+    else:
+        bulk.share(actor, waited.thread_ids)
 
 
 def _row(view: readers.Reader, total: int, actor: Actor) -> ReaderRow:

@@ -12,11 +12,12 @@ from mailcrm.services.access import Actor
 from mailcrm.services.i18n import N_, gettext
 from mailcrm.services.writing import fill, signatures
 from mailcrm.services.writing.views import SignatureView
-from mailcrm.state.autosave import UNDO_MS, Autosave
+from mailcrm.state.autosave import Autosave
 from mailcrm.state.coerce import as_int, as_text
 from mailcrm.state.composer_parts import MOST_HTML
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say, warn
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import offer
 
 NAMELESS = N_("New signature")
 
@@ -112,9 +113,7 @@ class SignaturesState(Autosave, rx.State):
             return warn(i18n.sentence(error, actor.language))
         await self._list(actor)
         await self._open(actor, self.rows[0].id if self.rows else 0)
-        label = gettext(actor.language, "Undo")
-        action = {"label": label, "on_click": SignaturesState.restore(signature_id)}
-        return say(gettext(actor.language, "Signature deleted"), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "Signature deleted"), SignaturesState.restore(signature_id))
 
     @rx.event
     async def restore(self, signature_id: int):

@@ -18,8 +18,8 @@ from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
 from mailcrm.state.smart_bcc_drop import DropState
 from mailcrm.state.toasts import say, warn
+from mailcrm.state.undoing import offer
 
-UNDO_MS = 8000
 PAGE = 30
 MOST_ROWS = 600
 STATES = {
@@ -133,8 +133,9 @@ class SmartBccState(rx.State):
         actor = await actor_of(self)
         gone = await asyncio.to_thread(alternatives.remove, actor, as_int(alternative_id))
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": SmartBccState.again(gone.address)}
-        return say(gettext(actor.language, "{address} removed", address=gone.address), action=action, duration=UNDO_MS)
+        return offer(
+            actor, gettext(actor.language, "{address} removed", address=gone.address), SmartBccState.again(gone.address)
+        )
 
     @rx.event
     async def again(self, address: str):
@@ -164,9 +165,8 @@ class SmartBccState(rx.State):
         """Put a new address in the workspace's place; offers Undo."""
         actor = await actor_of(self)
         self.address = (await asyncio.to_thread(addresses.reissue, actor)).address
-        action = {"label": gettext(actor.language, "Undo"), "on_click": SmartBccState.undo_reissue()}
         words = gettext(actor.language, "New address. Email to the old one is set aside.")
-        return say(words, action=action, duration=UNDO_MS)
+        return offer(actor, words, SmartBccState.undo_reissue())
 
     @rx.event
     async def undo_reissue(self):
@@ -205,8 +205,7 @@ class SmartBccState(rx.State):
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
         await self._log(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": SmartBccState.bring_back(arrival_id)}
-        return say(gettext(actor.language, "Email deleted"), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "Email deleted"), SmartBccState.bring_back(arrival_id))
 
     @rx.event
     async def bring_back(self, arrival_id: int):

@@ -13,7 +13,7 @@ from mailcrm.services.auth import teams, users
 from mailcrm.services.i18n import gettext
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import say
+from mailcrm.state.undoing import offer
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,8 @@ class TeamsState(rx.State):
         gone = await asyncio.to_thread(teams.delete, actor, as_int(team_id))
         self.editing = False
         await self._fill(actor)
-        action = {
-            "label": gettext(actor.language, "Undo"),
-            "on_click": TeamsState.put_back(gone.name, list(gone.members)),
-        }
-        return say(gettext(actor.language, "Team {name} deleted", name=gone.name), action=action, duration=8000)
+        said = gettext(actor.language, "Team {name} deleted", name=gone.name)
+        return offer(actor, said, TeamsState.put_back(gone.name, list(gone.members)))
 
     @rx.event
     async def put_back(self, name: str, members: list[int]):

@@ -17,7 +17,6 @@ from mailcrm.services.i18n import N_, gettext
 from mailcrm.services.mail.outbox import draft as drafts
 from mailcrm.services.writing import fill, results, templates, using
 from mailcrm.services.writing.views import TemplateView
-from mailcrm.state.autosave import UNDO_MS
 from mailcrm.state.coerce import as_flag, as_int, as_text
 from mailcrm.state.composer import ComposerState
 from mailcrm.state.composer_parts import MOST_HTML
@@ -35,6 +34,7 @@ from mailcrm.state.template_rows import (
     rows_of,
 )
 from mailcrm.state.toasts import say, warn
+from mailcrm.state.undoing import offer
 
 FOUND = 8  # people offered for the preview
 NAMELESS = N_("Untitled")
@@ -128,9 +128,7 @@ class TemplatesState(TemplateOrder, rx.State):
             return warn(i18n.sentence(error, actor.language))
         self.current = OpenTemplate()
         await self._list(actor)
-        label = gettext(actor.language, "Undo")
-        action = {"label": label, "on_click": TemplatesState.restore(template_id)}
-        return say(gettext(actor.language, "Template deleted"), action=action, duration=UNDO_MS)
+        return offer(actor, gettext(actor.language, "Template deleted"), TemplatesState.restore(template_id))
 
     @rx.event
     async def restore(self, template_id: int):

@@ -20,9 +20,8 @@ from mailcrm.state.inbox import InboxState
 from mailcrm.state.linking import PickState
 from mailcrm.state.session import actor_of
 from mailcrm.state.thread import ThreadState
-from mailcrm.state.toasts import say, warn
-
-KEPT = 10  # changes whose Undo may still be on the screen
+from mailcrm.state.toasts import warn
+from mailcrm.state.undoing import Acts, noted, offer, taken
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,7 @@ class ThreadLabelState(rx.State):
     rows: list[LabelRow] = []
     editing: int = 0
     wrong: str = ""
-    _done: dict[int, labels.Labelled] = {}
-    _acts: int = 0
+    _done: Acts[labels.Labelled] = {}
 
     @rx.event
     async def show(self, place: str, is_open: bool):
@@ -100,8 +98,7 @@ class ThreadLabelState(rx.State):
             return None
         await asyncio.to_thread(words.delete_label, actor, one)
         self.editing = 0
-        action = {"label": gettext(actor.language, "Undo"), "on_click": ThreadLabelState.restore(one)}
-        said = say(gettext(actor.language, "Label deleted"), action=action, duration=8000)
+        said = offer(actor, gettext(actor.language, "Label deleted"), ThreadLabelState.restore(one))
         return [said, *(await self._after(actor))]
 
     @rx.event
@@ -114,7 +111,8 @@ class ThreadLabelState(rx.State):
     @rx.event
     async def undo(self, number: int):
         """Take one of the last changes back, once."""
-        actor, done = await actor_of(self), self._done.pop(as_int(number), None)
+        actor = await actor_of(self)
+        self._done, done = taken(self._done, number)
         if done is not None:
             await asyncio.to_thread(labels.undo, actor, done)
         return await self._after(actor)
@@ -124,11 +122,9 @@ class ThreadLabelState(rx.State):
             done = await asyncio.to_thread(labels.put, actor, await self._ids(), label_id, on)
         except MailcrmError as error:
             return warn(i18n.sentence(error, actor.language))
-        self._acts += 1
-        self._done = {**{n: act for n, act in self._done.items() if n > self._acts - KEPT}, self._acts: done}
-        action = {"label": gettext(actor.language, "Undo"), "on_click": ThreadLabelState.undo(self._acts)}
+        self._done, number = noted(self._done, done)
         sentence = "Label “{name}” put on" if on else "Label “{name}” taken off"
-        said = say(gettext(actor.language, sentence, name=name), action=action, duration=8000)
+        said = offer(actor, gettext(actor.language, sentence, name=name), ThreadLabelState.undo(number))
         return [said, *(await self._after(actor))]
 
     async def _after(self, actor: Actor) -> list[Any]:

@@ -19,11 +19,10 @@ from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.present import eyes_of
 from mailcrm.state.session import actor_of
 from mailcrm.state.timeline_items import Entry, MailFacts, Plan, counts, entries, mail_facts, plan
-from mailcrm.state.toasts import say
+from mailcrm.state.undoing import offer
 
 KINDS = ("deal", "person", "organization", "lead")
 TABS = ("email", "note", "activity")
-UNDO_MS = 8000
 
 
 class TimelineState(rx.State):
@@ -249,8 +248,7 @@ class TimelineState(rx.State):
 
 
 def _undo(actor: Actor, said: str, event: Any) -> Any:
-    action = {"label": gettext(actor.language, "Undo"), "on_click": event}
-    return say(said, action=action, duration=UNDO_MS)
+    return offer(actor, said, event)
 
 
 def _minutes(text: str) -> int | None:

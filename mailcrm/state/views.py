@@ -16,6 +16,7 @@ from mailcrm.state.filtering import address, address_of
 from mailcrm.state.inbox import InboxState
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import say
+from mailcrm.state.undoing import offer
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,7 @@ class ViewsState(rx.State):
         await asyncio.to_thread(saved_views.delete, actor, one)
         self.editing = 0
         await self._fill(actor)
-        action = {"label": gettext(actor.language, "Undo"), "on_click": ViewsState.restore(one)}
-        return say(gettext(actor.language, "View “{name}” deleted", name=name), action=action, duration=8000)
+        return offer(actor, gettext(actor.language, "View “{name}” deleted", name=name), ViewsState.restore(one))
 
     @rx.event
     async def restore(self, view_id: int):

@@ -1,14 +1,14 @@
 """One act on many conversations: archive, delete, read, unread, snooze, and exactly that act undone.
 
-All of it or, for a conversation that isn't the actor's own, nothing (the exception is a snooze: each is a row of its
-own, written after all of them were looked at). What changed is told, so that undoing leaves alone what was so before.
+All of it or, for a conversation that isn't the actor's own, nothing. What changed is told, so that undoing leaves alone
+what was so before, and what was done since.
 Does not link: that is services/crm/linking.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,9 @@ class Done:
     act: str
     thread_ids: tuple[int, ...]
     message_ids: tuple[int, ...] = ()
+    #: Of a snooze: until when, and until when those were snoozed that were.
+    until: datetime | None = None
+    before: Mapping[int, datetime] = field(default_factory=dict[int, datetime])
 
 
 def act(actor: Actor, thread_ids: Sequence[int], what: str) -> Done:
@@ -59,11 +62,10 @@ def act(actor: Actor, thread_ids: Sequence[int], what: str) -> Done:
 def snooze(actor: Actor, thread_ids: Sequence[int], until: datetime) -> Done:
     """Take own conversations out of the Inbox until a moment; raises what `reminders.snooze` raises."""
     wanted = _wanted(thread_ids)
-    with reading() as session:
-        _check_own(session, actor, wanted)
-    for thread_id in wanted:
-        reminders.snooze(actor, thread_id, until)
-    return Done("snooze", tuple(wanted))
+    if not wanted:
+        raise NotFound
+    before = reminders.snooze_all(actor, wanted, until)
+    return Done("snooze", tuple(wanted), until=until, before=before)
 
 
 def make_private(actor: Actor, thread_ids: Sequence[int]) -> Done:
@@ -88,8 +90,7 @@ def _show(actor: Actor, thread_ids: Sequence[int], visibility: str) -> Done:
 def undo(actor: Actor, done: Done) -> None:
     """Take an act back; messages that meanwhile went to somebody else, or for good, are left out."""
     if done.act == "snooze":
-        for thread_id in done.thread_ids:
-            reminders.cancel(actor, thread_id, "snooze")
+        reminders.undo_snooze(actor, done.thread_ids, done.until or utcnow(), done.before)
         return
     if done.act == "private":
         threads.share_again(actor, done.message_ids)

@@ -11,7 +11,7 @@ it goes to the server. "Done" is archiving: threads.archive. `settle` and `after
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +45,30 @@ class ReminderView:
 
 def snooze(actor: Actor, thread_id: int, until: datetime) -> ReminderView:
     """Take a conversation out of the Inbox until a moment. Raises UserError("reminder.past", "reminder.too_far")."""
-    return _set(actor, thread_id, "snooze", until, None)
+    return _set(actor, [thread_id], "snooze", until, None)[0]
+
+
+def snooze_all(actor: Actor, thread_ids: Sequence[int], until: datetime) -> dict[int, datetime]:
+    """Do the same for many, all or none; return until when those were snoozed that were: `undo_snooze` takes it."""
+    before = of_threads(actor, thread_ids)
+    _set(actor, thread_ids, "snooze", until, None)
+    return {of: each.due_at for of, found in before.items() for each in found if each.kind == "snooze"}
+
+
+def undo_snooze(actor: Actor, thread_ids: Sequence[int], until: datetime, before: Mapping[int, datetime]) -> None:
+    """Undo `snooze_all`: what was snoozed before is again until then; what was done to a reminder meanwhile stands."""
+    with transaction() as session:
+        lock_user(session, actor.user_id)
+        for part in chunks(thread_ids):
+            still = (_kind("snooze"), col(Reminder.due_at) == until, col(Reminder.thread_id).in_(part))
+            for row in session.exec(select(Reminder).where(_standing(actor.user_id), *still)).all():
+                if row.thread_id in before:
+                    row.due_at = before[row.thread_id]
+                    session.add(row)
+                else:
+                    session.delete(row)
+                audit.record(session, actor, "cancel_snooze", "thread", row.thread_id)
+                live.hint(session, actor.user_id, "mail", row.thread_id)
 
 
 def remind_of_reply(actor: Actor, thread_id: int, days: int) -> ReminderView:
@@ -64,7 +87,7 @@ def remind_of_reply(actor: Actor, thread_id: int, days: int) -> ReminderView:
         ).first()
     if sent is None:
         raise UserError("reminder.nothing_sent")
-    return _set(actor, thread_id, "no_reply", utcnow() + timedelta(days=days), sent)
+    return _set(actor, [thread_id], "no_reply", utcnow() + timedelta(days=days), sent)[0]
 
 
 def cancel(actor: Actor, thread_id: int, kind: str) -> None:
@@ -155,7 +178,9 @@ def settle(session: Session, user_id: int, message_ids: Sequence[int]) -> None:
         live.hint(session, user_id, "mail", row.thread_id)
 
 
-def _set(actor: Actor, thread_id: int, kind: str, due_at: datetime, message_id: int | None) -> ReminderView:
+def _set(
+    actor: Actor, thread_ids: Sequence[int], kind: str, due_at: datetime, message_id: int | None
+) -> list[ReminderView]:
     now = utcnow()
     if due_at.tzinfo is None or due_at > now + MAX_AHEAD:
         raise UserError("reminder.too_far")
@@ -163,11 +188,13 @@ def _set(actor: Actor, thread_id: int, kind: str, due_at: datetime, message_id: 
         raise UserError("reminder.past")
     with transaction() as session:
         lock_user(session, actor.user_id)  # a merge moves the thread's reminders
-        access.load(session, Thread, thread_id, access.own_thread(actor))
-        row = _put(session, actor.user_id, thread_id, kind, due_at, message_id)
-        audit.record(session, actor, kind, "thread", thread_id)
-        live.hint(session, actor.user_id, "mail", thread_id)
-        return _view(row)
+        made: list[ReminderView] = []
+        for thread_id in thread_ids:
+            access.load(session, Thread, thread_id, access.own_thread(actor))
+            made.append(_view(_put(session, actor.user_id, thread_id, kind, due_at, message_id)))
+            audit.record(session, actor, kind, "thread", thread_id)
+            live.hint(session, actor.user_id, "mail", thread_id)
+        return made
 
 
 def _put(

@@ -65,6 +65,21 @@ def test_snoozing_many_and_undoing_it() -> None:
     assert reminders.list_reminders(aino) == ()
 
 
+def test_undoing_a_snooze_brings_back_the_one_before_and_leaves_a_later_one() -> None:
+    """B13: who was snoozed until Monday is so again; what was said after the act stands."""
+    aino = a_user()
+    box = a_mailbox(aino)
+    before, fresh, later = (a_message(box).thread_id for _ in range(3))
+    now = utcnow()
+    reminders.snooze(aino, before, now + timedelta(days=5))
+    done = bulk.snooze(aino, [before, fresh, later], now + timedelta(days=1))
+    reminders.snooze(aino, later, now + timedelta(days=2))
+    bulk.undo(aino, done)
+    stands = {each.thread_id: each.due_at for each in reminders.list_reminders(aino)}
+    assert stands == {before: now + timedelta(days=5), later: now + timedelta(days=2)}
+    assert {row.id for row in threads.list_threads(aino).rows} == {fresh}
+
+
 @pytest.mark.parametrize("what", sorted(bulk.OPPOSITE))
 def test_one_strangers_conversation_stops_the_whole(what: str) -> None:
     """M25: all or nothing; what is somebody else's is not found, and nothing of it changes."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import literal
 from sqlalchemy import text as sql
 from sqlmodel import col, delete, select
 
@@ -16,7 +17,7 @@ from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import tasks
 from mailcrm.services.mail import blobs, store, threads
 from mailcrm.services.mail.parse.message import parse_message
-from mailcrm.services.mail.search import index
+from mailcrm.services.mail.search import index, parties
 from mailcrm.services.mail.search.text import MAX_WORDS, Words, words_of
 from mailcrm.services.rows import pick, rows
 from tests.builders import a_mailbox, a_message, a_user
@@ -250,3 +251,22 @@ def test_frequent_words_are_found_as_rare_ones_are(db: str, monkeypatch: pytest.
     monkeypatch.setattr(index, "common", lambda _session: 2)
     assert [[row.id for row in threads.list_threads(me, query=question).rows] for question in questions] == rare
     assert any(rare)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("ｶﾞｽ会社", "ガス"),
+        ("Émile 部長が", "emile 部長が"),
+        ("Ünal 김치", "unal 김"),
+        ("ΟΔΟΣ Άννα", "οδος αννα"),
+        ("οδός", "ΟΔΟΣ"),
+        ("GROẞ Straße", "gross strasse"),
+        ("an\u200bna Žák", "anna zak"),
+    ],
+)
+def test_names_are_compared_alike_by_both_databases(db: str, name: str, asked: str) -> None:
+    """B11: `from:`, `deal:` and `person:` find a name however its letters are written."""
+    with reading() as session:
+        assert rows(session, pick(parties.contains(session, literal(name), asked)))[0][0]
+        assert not rows(session, pick(parties.contains(session, literal(name), f"{asked}x")))[0][0]

@@ -24,7 +24,7 @@ ALLOWED = {
     "bcc_address.bcc_address_state": "copied make open_page reissue undo_reissue",
     "bell.bell_state": "follow read_all refresh show",
     "blocking.blocking_state": "add again ask block choose close load remove take_back typed with_subdomains",
-    "bulk.bulk_state": "act keep_private share share_later snooze undo",
+    "bulk.bulk_state": "act share snooze undo",
     "board.board_state": "ask_lost choose_label choose_owner choose_person choose_pipeline choose_view close_lost create delete drop drop_deleted drop_lost drop_won find find_person lose move open_page refresh reopen restore set_creating start start_for win",
     "composer.composer_state": "arrive ask_consent change change_body change_plain choose_after choose_from choose_remind close close_tab compose compose_here compose_mailto compose_to discard drop_offer drop_quote keep_mine link_to load_newer minimise open_draft reply send send_untracked take_offer toggle_clicks toggle_copies toggle_later toggle_opens toggle_visibility undo widen",
     "composer_tools.composer_tools_state": "find keep_as_template link look_at open_picker use_template",

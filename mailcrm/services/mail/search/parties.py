@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 
 from mailcrm.models import Message, Participant, UtcDateTime
 from mailcrm.services.access import Actor
-from mailcrm.services.folding import fold
+from mailcrm.services.folding import ACCENTS, INVISIBLE, fold
 from mailcrm.services.given import dialect_of
 from mailcrm.services.mail.search import index
 from mailcrm.services.mail.search.operators import ME, Asked, Party
@@ -51,8 +51,10 @@ def contains(session: Session, column: Any, text: str) -> ColumnElement[bool]:
 def _folded(column: Any, postgres: bool) -> Any:
     if not postgres:
         return func.folded(column)
-    bare = func.regexp_replace(func.normalize(column, sql_text("NFKD")), "[\u0300-\u036f]", "", "g")
-    return func.replace(func.lower(bare), "ß", "ss")
+    small = func.lower(func.normalize(column, sql_text("NFKC")))
+    small = func.replace(func.translate(small, "ς\u0345", "σι"), "ß", "ss")  # what casefold does beyond lower
+    bare = func.regexp_replace(func.normalize(small, sql_text("NFD")), ACCENTS, "", "g")
+    return func.regexp_replace(func.normalize(bare, sql_text("NFC")), INVISIBLE, "", "g")
 
 
 def _party(session: Session, party: Party) -> ColumnElement[bool]:

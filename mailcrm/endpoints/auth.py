@@ -49,12 +49,12 @@ async def code(request: Request) -> Response:
 
 async def forgot(request: Request) -> Response:
     """Note that somebody wants a link to a new password; says the same for every address."""
-    return await _say(request, routes.FORGOT, f"{routes.FORGOT}?done=asked", _forgot)
+    return await _answer(request, routes.FORGOT, f"{routes.FORGOT}?done=asked", _forgot)
 
 
 async def reset(request: Request) -> Response:
     """Set a new password with a link's secret."""
-    return await _say(request, "", f"{routes.LOGIN}?done=reset", _reset)
+    return await _answer(request, routes.reset, f"{routes.LOGIN}?done=reset", _reset)
 
 
 async def setup(request: Request) -> Response:
@@ -69,7 +69,7 @@ async def demo(request: Request) -> Response:
 
 async def invite(request: Request) -> Response:
     """Make the invited colleague's account."""
-    return await _answer(request, "", routes.SETTINGS_SYNC, _invite)
+    return await _answer(request, routes.invite, routes.SETTINGS_SYNC, _invite)
 
 
 async def logout(request: Request) -> Response:
@@ -95,39 +95,32 @@ ROUTES = [
 
 
 async def _answer(
-    request: Request, form_page: str, next_page: str, verb: Callable[[Request, dict[str, str]], str]
+    request: Request,
+    form_page: str | Callable[[str], str],
+    next_page: str,
+    verb: Callable[[Request, dict[str, str]], str | None],
 ) -> Response:
+    """Do what a form asks; the secret that its verb returns, if any, signs the browser in.
+
+    `form_page`: where a refusal is said, or how that page is called for the token of a link.
+    """
+    page = form_page if isinstance(form_page, str) else routes.LOGIN
     fields: dict[str, str] = {}
     try:
         if not is_own(request.headers, config().public_url):
             raise UserError("auth.bad_origin")
         fields = await _fields(request)
-        form_page = form_page or routes.invite(_path_part(fields.get("token", "")))
+        if not isinstance(form_page, str):
+            page = form_page(_path_part(fields.get("token", "")))
         secret = await asyncio.to_thread(verb, request, fields)
     except CodeNeeded:
         raise
     except MailcrmError as error:
-        return _back(form_page or routes.LOGIN, error, fields)
-    response = RedirectResponse(next_page, status_code=303)
-    _set_cookie(response, sessions.cookie_name(), secret, sessions.LIFETIME)
-    return response
-
-
-async def _say(
-    request: Request, form_page: str, next_page: str, verb: Callable[[Request, dict[str, str]], None]
-) -> Response:
-    """Do what a form asks without signing anybody in."""
-    fields: dict[str, str] = {}
-    try:
-        if not is_own(request.headers, config().public_url):
-            raise UserError("auth.bad_origin")
-        fields = await _fields(request)
-        form_page = form_page or routes.reset(_path_part(fields.get("token", "")))
-        await asyncio.to_thread(verb, request, fields)
-    except MailcrmError as error:
-        return _back(form_page or routes.LOGIN, error, fields)
+        return _back(page, error, fields)
     response = RedirectResponse(next_page, status_code=303)
     response.headers["Cache-Control"] = "no-store"
+    if secret:
+        _set_cookie(response, sessions.cookie_name(), secret, sessions.LIFETIME)
     return response
 
 

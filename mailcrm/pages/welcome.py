@@ -7,6 +7,7 @@ import reflex as rx
 from mailcrm import routes
 from mailcrm.components.buttons import button, ink
 from mailcrm.components.forms import NativeForm, error_line, field, text_input
+from mailcrm.components.gate_fields import email_field, new_password_field
 from mailcrm.components.icons import icon
 from mailcrm.components.shell import logo
 from mailcrm.state.i18n import LANGUAGES, I18nState, tr
@@ -33,21 +34,7 @@ def login() -> rx.Component:
                 ),
             ),
             NativeForm.create(
-                field(
-                    tr("Email"),
-                    text_input(
-                        "email",
-                        big=True,
-                        type="email",
-                        auto_complete="username",
-                        default_value=WelcomeState.email,
-                        key=WelcomeState.email,
-                        required=True,
-                        auto_focus=True,
-                        data_testid="login-email",
-                    ),
-                    name="email",
-                ),
+                email_field("login-email", auto_focus=True),
                 field(
                     tr("Password"),
                     text_input(
@@ -102,28 +89,8 @@ def setup() -> rx.Component:
                 rx.el.h1(tr("Create your account"), class_name="t6"),
                 NativeForm.create(
                     _field(tr("Your name"), "name", WelcomeState.name, auto_complete="name", data_testid="setup-name"),
-                    _field(
-                        tr("Email"),
-                        "email",
-                        WelcomeState.email,
-                        type="email",
-                        auto_complete="username",
-                        data_testid="setup-email",
-                    ),
-                    field(
-                        tr("Password"),
-                        text_input(
-                            "password",
-                            big=True,
-                            type="password",
-                            auto_complete="new-password",
-                            required=True,
-                            min_length=10,
-                            data_testid="setup-password",
-                        ),
-                        rx.el.p(tr("At least 10 characters. A phrase works well."), class_name="hint"),
-                        name="password",
-                    ),
+                    email_field("setup-email"),
+                    new_password_field(tr("Password"), "setup-password"),
                     _field(
                         tr("Workspace"),
                         "workspace",
@@ -186,29 +153,8 @@ def invite() -> rx.Component:
                 NativeForm.create(
                     rx.el.input(type="hidden", name="token", value=WelcomeState.token),
                     _field(tr("Your name"), "name", WelcomeState.name, auto_complete="name", data_testid="invite-name"),
-                    _field(
-                        tr("Email"),
-                        "email",
-                        WelcomeState.email,
-                        type="email",
-                        auto_complete="username",
-                        data_testid="invite-email",
-                    ),
-                    field(
-                        tr("Password"),
-                        text_input(
-                            "password",
-                            big=True,
-                            type="password",
-                            auto_complete="new-password",
-                            required=True,
-                            min_length=10,
-                            data_testid="invite-password",
-                        ),
-                        rx.el.p(tr("At least 10 characters. A phrase works well."), class_name="hint"),
-                        error_line(WelcomeState.wrong),
-                        name="password",
-                    ),
+                    email_field("invite-email"),
+                    new_password_field(tr("Password"), "invite-password", error_line(WelcomeState.wrong)),
                     ink(tr("Create account"), type="submit", size="btn-lg btn-wide", data_testid="invite-submit"),
                     action=routes.AUTH_INVITE,
                     method="post",

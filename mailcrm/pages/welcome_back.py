@@ -7,6 +7,7 @@ import reflex as rx
 from mailcrm import routes
 from mailcrm.components.buttons import ink
 from mailcrm.components.forms import NativeForm, error_line, field, text_input
+from mailcrm.components.gate_fields import email_field, new_password_field
 from mailcrm.components.shell import logo
 from mailcrm.state.i18n import tr
 from mailcrm.state.welcome import WelcomeState
@@ -54,22 +55,11 @@ def forgot() -> rx.Component:
             rx.cond(
                 WelcomeState.mails,
                 NativeForm.create(
-                    field(
-                        tr("Email"),
-                        text_input(
-                            "email",
-                            big=True,
-                            type="email",
-                            auto_complete="username",
-                            default_value=WelcomeState.email,
-                            key=WelcomeState.email,
-                            required=True,
-                            auto_focus=True,
-                            data_testid="forgot-email",
-                        ),
+                    email_field(
+                        "forgot-email",
                         rx.el.p(tr("We send a link that sets a new password."), class_name="hint"),
                         rx.el.div(error_line(WelcomeState.wrong), data_testid="forgot-error"),
-                        name="email",
+                        auto_focus=True,
                     ),
                     ink(tr("Send the link"), type="submit", size="btn-lg btn-wide", data_testid="forgot-submit"),
                     action=routes.AUTH_FORGOT,
@@ -94,21 +84,8 @@ def reset() -> rx.Component:
                 rx.el.p(WelcomeState.email, class_name="b", dir="ltr", data_testid="reset-email"),
                 # For password managers, which keep a password with its name.
                 rx.el.input(type="hidden", name="username", value=WelcomeState.email, auto_complete="username"),
-                field(
-                    tr("New password"),
-                    text_input(
-                        "password",
-                        big=True,
-                        type="password",
-                        auto_complete="new-password",
-                        required=True,
-                        min_length=10,
-                        auto_focus=True,
-                        data_testid="reset-password",
-                    ),
-                    rx.el.p(tr("At least 10 characters. A phrase works well."), class_name="hint"),
-                    error_line(WelcomeState.wrong),
-                    name="password",
+                new_password_field(
+                    tr("New password"), "reset-password", error_line(WelcomeState.wrong), auto_focus=True
                 ),
                 rx.el.p(tr("You’re signed out everywhere, then sign in with it."), class_name="hint"),
                 ink(tr("Set password"), type="submit", size="btn-lg btn-wide", data_testid="reset-submit"),

@@ -15,18 +15,18 @@ from mailcrm.state.toasts import say
 UNDO_S = 8  # seconds that a toast with an Undo stands (DESIGN §5)
 KEPT = 20  # acts of a tab whose Undo may still be on the screen
 
-Act = TypeVar("Act")
+T = TypeVar("T")
 #: The last acts by their numbers; None where one was taken back, so that no number comes twice.
-Acts = dict[int, Act | None]
+Acts = dict[int, T | None]
 
 
-def noted(acts: Acts[Act], act: Act, most: int = KEPT) -> tuple[Acts[Act], int]:
+def noted(acts: Acts[T], act: T, most: int = KEPT) -> tuple[Acts[T], int]:
     """Return the acts with this one, and the number that its Undo names."""
     number = max(acts, default=0) + 1
     return {**{n: each for n, each in acts.items() if n > number - most}, number: act}, number
 
 
-def taken(acts: Acts[Act], number: object) -> tuple[Acts[Act], Act | None]:
+def taken(acts: Acts[T], number: object) -> tuple[Acts[T], T | None]:
     """Return the acts without the one of this number, and that one; None for a number of no act, or a second time."""
     wanted = as_int(number)
     act = acts.get(wanted)

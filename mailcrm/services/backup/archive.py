@@ -17,12 +17,14 @@ import re
 import shutil
 import tarfile
 import time
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
-from mailcrm.errors import UserError
+from mailcrm.errors import PermanentError, UserError
 
 VERSION = 1
 HEADER, MANIFEST = "header.json", "manifest.json"
@@ -96,9 +98,14 @@ class Writer:
 
 
 def header(path: Path) -> dict[str, Any]:
-    """Return what a backup says of itself. Raises UserError for what is none."""
+    """Return what a backup says of itself: dialect, moment and keys. Raises UserError for what is none."""
     with _opened(path) as tar:
-        return _noted(tar, tar.next(), HEADER, path)
+        found = _noted(tar, tar.next(), HEADER, path)
+        if datetime.fromisoformat(_as(str, found.get("made_at"))).tzinfo is None:
+            raise ValueError
+        for each in (found.get("dialect"), *_as(list, found.get("keys"))):
+            _as(str, each)
+        return found
 
 
 def extract(path: Path, into: Path) -> dict[str, Any]:
@@ -114,16 +121,26 @@ def extract(path: Path, into: Path) -> dict[str, Any]:
                 manifest = _noted(tar, member, MANIFEST, path)
                 if manifest.get("members") != found:
                     raise _not_whole(path, "its members are not those that its list names")
+                _as(str, manifest.get("revision"))
+                for counts in (manifest.get("rows"), manifest.get("sequences")):
+                    for name, count in _as(dict, counts).items():
+                        _as(str, name)
+                        _as(int, count)
                 return manifest
-            if not member.isreg() or not _NAMES.fullmatch(member.name) or member.name in found:
+            if not _is_file(member) or not _NAMES.fullmatch(member.name) or member.name in found:
                 raise _not_whole(path, "it has a member that no backup has")
             found[member.name] = _write(tar, member, into)
     raise _not_whole(path, "it ends too early")
 
 
-def unpack(path: Path) -> IO[bytes]:
-    """Open a compressed member that was extracted."""
-    return gzip.open(path, "rb")  # pyright: ignore[reportReturnType]
+def unpack(path: Path) -> Generator[bytes]:
+    """Yield a compressed member that was extracted, piece by piece. Raises PermanentError("database.damaged")."""
+    try:
+        with gzip.open(path, "rb") as source:
+            while piece := source.read(PIECE):
+                yield piece
+    except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise PermanentError("database.damaged", what=f"{path.name}: {error}") from error
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> dict[str, Any]:
@@ -149,12 +166,12 @@ def _opened(path: Path) -> Generator[tarfile.TarFile]:
             yield tar
     except FileNotFoundError as error:
         raise UserError("backup.absent", path=path) from error
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:
         raise _not_whole(path, "it can’t be read as one") from error
 
 
 def _noted(tar: tarfile.TarFile, member: tarfile.TarInfo | None, name: str, path: Path) -> dict[str, Any]:
-    if member is None or member.name != name or not member.isreg() or member.size > _SMALL:
+    if member is None or member.name != name or not _is_file(member) or member.size > _SMALL:
         raise _not_whole(path, f"it has no {name}")
     source = tar.extractfile(member)
     assert source is not None
@@ -162,6 +179,18 @@ def _noted(tar: tarfile.TarFile, member: tarfile.TarInfo | None, name: str, path
     if not isinstance(found, dict) or (name == HEADER and cast("dict[str, Any]", found).get("version") != VERSION):
         raise _not_whole(path, "another version made it")
     return cast("dict[str, Any]", found)
+
+
+def _is_file(member: tarfile.TarInfo) -> bool:
+    """A file whose bytes are all in the tar: one with holes would become as large as it says."""
+    return member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
+
+
+def _as(kind: type[Any], value: Any) -> Any:
+    """Return a value that was read, when it is of this kind; ValueError otherwise."""
+    if type(value) is not kind:
+        raise ValueError(f"no {kind.__name__}")
+    return value
 
 
 def _not_whole(path: Path, why: str) -> UserError:

@@ -4,7 +4,8 @@
     letters about accounts and outages     dropped: their links and news are old
     webhooks' deliveries, acts in mailboxes  `failed` with a reason; their owners may ask for them again
     copies of drafts in mailboxes          no more, until their users ask again; those that are there stay
-    sessions, links to new passwords       ended: what was signed out or used since would be good again
+    sessions, links to new passwords,
+    invitations                            ended: what was signed out, used or withdrawn since would be good again
 
 Works on the tables as the backup has them, of whatever version, before anything else sees them: `told` is for later,
 once the database is at this version.
@@ -55,6 +56,8 @@ def hold(connection: Connection, made_at: datetime) -> int:
     for name in EMPTIED:
         if name in tables:
             connection.execute(delete(tables[name]))
+    if "invites" in tables:
+        _set(connection, tables["invites"], tables["invites"].c.used_at.is_(None), expires_at=_now(connection))
     for name in _LEASES:
         if name in tables:
             _set(connection, tables[name], None, **dict.fromkeys(_OWNERS, ""), **dict.fromkeys(_UNTIL))
@@ -118,5 +121,14 @@ def _now(connection: Connection) -> datetime:
 
 
 def _present(connection: Connection) -> list[str]:
-    wanted = {"outbox", "outbox_recipients", "webhook_deliveries", "server_actions", "mailboxes", *EMPTIED, *_LEASES}
+    wanted = {
+        "outbox",
+        "outbox_recipients",
+        "webhook_deliveries",
+        "server_actions",
+        "mailboxes",
+        "invites",
+        *EMPTIED,
+        *_LEASES,
+    }
     return sorted(wanted & set(inspect(connection).get_table_names()))

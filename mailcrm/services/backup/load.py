@@ -52,10 +52,9 @@ def _sqlite(folder: Path, manifest: dict[str, Any], made_at: datetime) -> int:
     staged = target.with_name(f".{target.name}.restoring")
     staged.unlink(missing_ok=True)
     try:
-        with archive.unpack(folder / "database.sqlite3.gz") as source, staged.open("wb") as file:
+        with staged.open("wb") as file:
             staged.chmod(0o600)
-            while piece := source.read(archive.PIECE):
-                file.write(piece)
+            file.writelines(archive.unpack(folder / "database.sqlite3.gz"))
         _check(staged, manifest["rows"])
         engine = db.make_engine(f"sqlite:///{staged}")
         with engine.begin() as connection:
@@ -126,8 +125,8 @@ def _copy_in(connection: Connection, table: str, path: Path, rows: int) -> None:
     listed = ", ".join(f'"{name}"' for name in snapshot.columns(connection, table))
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor:
-        with cursor.copy(f'COPY "{table}" ({listed}) FROM STDIN') as into, archive.unpack(path) as source:
-            while piece := source.read(archive.PIECE):
+        with cursor.copy(f'COPY "{table}" ({listed}) FROM STDIN') as into:
+            for piece in archive.unpack(path):
                 into.write(piece)
         if cursor.rowcount != rows:
             raise PermanentError("database.damaged", what=f"other rows of {table} than the backup's list")

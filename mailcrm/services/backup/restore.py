@@ -53,7 +53,7 @@ def restore(path: Path, *, passphrase: str = "") -> RestoreView:
     _check_folder(home, path)
     ours = _keys(found, passphrase)
     made_at = datetime.fromisoformat(found["made_at"])
-    aside = home / FOLDER
+    aside, placed = home / FOLDER, list[Path]()
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(mode=0o700)
     try:
@@ -63,12 +63,13 @@ def restore(path: Path, *, passphrase: str = "") -> RestoreView:
             put_key_in_front(key_file, *ours)
         for name in ("packs", "blobs", "imports", "tracking"):
             if (aside / name).is_dir():
-                (aside / name).replace(home / name)
+                (aside / name).rename(home / name)  # never over one that somebody else made meanwhile
+                placed.append(home / name)
         _flush(home)
         load.load(aside, manifest, made_at)
     except BaseException:
-        for name in ("packs", "blobs", "imports", "tracking"):
-            shutil.rmtree(home / name, ignore_errors=True)
+        for folder in placed:
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

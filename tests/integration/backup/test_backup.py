@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import itertools
+import json
 import random
 import tarfile
 import threading
@@ -22,11 +23,12 @@ from typer.testing import CliRunner
 
 from mailcrm import config
 from mailcrm.cli import app
-from mailcrm.errors import PermanentError, UserError
+from mailcrm.errors import MailcrmError, PermanentError, UserError
 from mailcrm.models import Blob, Mailbox, Message, Note, Notification, Outbox, Person, ServerAction, UserSession, utcnow
 from mailcrm.services import crypto, db
 from mailcrm.services.access import Actor
-from mailcrm.services.backup import hold, make, restore
+from mailcrm.services.auth import users
+from mailcrm.services.backup import archive, hold, make, restore
 from mailcrm.services.mail import blob_sweep, blobs, mailboxes, packs
 from mailcrm.services.mail.outbox import draft, queue
 from mailcrm.services.mail.outbox.views import DraftInput
@@ -308,6 +310,112 @@ def test_only_a_whole_backup_is_restored_and_only_into_nothing(elsewhere: Elsewh
             restore.restore(made.path)
 
 
+def rewritten(path: Path, change: Callable[[str, Any], Any]) -> bytes:
+    """The backup with another header and list; a member that `change` gives a content for, too, with a fitting checksum."""
+    out = io.BytesIO()
+    sums: dict[str, dict[str, Any]] = {}
+    with tarfile.open(path) as tar, tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as made:
+        for member in tar:
+            source = tar.extractfile(member)
+            raw = source.read() if source is not None else b""
+            noted = member.name.endswith(".json")
+            said: Any = json.loads(raw) if noted else raw
+            if member.name == "manifest.json":
+                said["members"] = sums
+            said = change(member.name, said)
+            if said is None:
+                continue
+            raw = said if isinstance(said, bytes) else json.dumps(said).encode()
+            sums[member.name] = {"size": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+            sums.pop("header.json", None)
+            info = tarfile.TarInfo(member.name)
+            info.size = len(raw)
+            made.addfile(info, io.BytesIO(raw))
+    return out.getvalue()
+
+
+DEEP = b"[" * 100_000
+
+
+def _database(name: str, raw: Any, instead: bytes | None) -> Any:
+    return instead if name.startswith(("database", "tables/users")) else raw
+
+
+HOSTILE: dict[str, Callable[[str, Any], Any]] = {
+    "a header without a moment": lambda name, said: {"version": 1, "keys": []} if name == "header.json" else said,
+    "a moment that is none": lambda name, said: said | {"made_at": "soon"} if name == "header.json" else said,
+    "a moment of no zone": lambda name, said: said | {"made_at": "2026-01-01"} if name == "header.json" else said,
+    "keys that are none": lambda name, said: said | {"keys": [{}]} if name == "header.json" else said,
+    "a deep header": lambda name, said: DEEP if name == "header.json" else said,
+    "a deep list": lambda name, said: DEEP if name == "manifest.json" else said,
+    "a list without rows": lambda name, said: said | {"rows": None} if name == "manifest.json" else said,
+    "a list of no version": lambda name, said: said | {"revision": 6} if name == "manifest.json" else said,
+    "sequences of text": lambda name, said: said | {"sequences": {"x": "y"}} if name == "manifest.json" else said,
+    "no database": lambda name, said: _database(name, said, None),
+    "a database that is no archive": lambda name, said: _database(name, said, b"SQLite format 3"),
+    "a database that ends early": lambda name, said: _database(name, said, gzip.compress(b"x" * 9000)[:-9]),
+}
+
+
+def test_a_list_that_fits_what_was_tampered_with_is_refused_with_a_sentence(
+    elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    """security.md 11: whoever can write the file can write its checksums, too; nothing stays of the attempt."""
+    a_message(a_mailbox(a_user()))
+    made, broken = make.backup(tmp_path / "b"), tmp_path / "broken"
+    with elsewhere() as folder:
+        for how, change in HOSTILE.items():
+            broken.write_bytes(rewritten(made.path, change))
+            with pytest.raises(MailcrmError) as refused:
+                restore.restore(broken)
+            assert refused.value.code in ("backup.not_whole", "database.damaged"), how
+            left = {entry.name for entry in folder.iterdir()}
+            assert left - {"mailcrm.sqlite3-wal", "mailcrm.sqlite3-shm"} <= {"secret.key"}, how
+        restore.restore(made.path)
+
+
+def test_a_file_with_holes_does_not_fill_the_disk(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    """security.md 11: a few bytes that say they are a terabyte are refused before one of it is written."""
+    made, broken = make.backup(tmp_path / "b"), tmp_path / "broken"
+    with tarfile.open(made.path) as tar, tarfile.open(broken, "w", format=tarfile.PAX_FORMAT) as out:
+        first = tar.next()
+        assert first is not None
+        out.addfile(first, tar.extractfile(first))
+        info = tarfile.TarInfo("imports/1.csv")
+        info.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(2**40), "GNU.sparse.numblocks": "1"}
+        info.size = 1
+        out.addfile(info, io.BytesIO(b"x"))
+    with elsewhere():
+        with tarfile.open(broken) as tar:
+            assert tar.getmembers()[1].size == 2**40, "the control: it says so"
+        with pytest.raises(UserError) as refused:
+            restore.restore(broken)
+        assert refused.value.code == "backup.not_whole"
+
+
+def test_what_somebody_else_made_meanwhile_is_left(
+    elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that was started in the folder while a backup was read has its mail there: it is not removed."""
+    a_message(a_mailbox(a_user()))
+    made = make.backup(tmp_path / "b")
+    with elsewhere() as folder:
+        whole = archive.extract
+
+        def meanwhile(path: Path, into: Path) -> dict[str, Any]:
+            (folder / "packs").mkdir()
+            (folder / "packs" / "theirs").touch()
+            (folder / "blobs").mkdir()
+            (folder / "blobs" / "theirs").touch()
+            return whole(path, into)
+
+        monkeypatch.setattr(archive, "extract", meanwhile)
+        with pytest.raises(OSError, match="not empty"):
+            restore.restore(made.path)
+        assert (folder / "packs" / "theirs").exists()
+        assert (folder / "blobs" / "theirs").exists()
+
+
 def with_member(raw: bytes, path: Path, name: str) -> bytes:
     """The backup with one more member before its last."""
     out = io.BytesIO()
@@ -365,3 +473,14 @@ def test_a_damaged_database_makes_no_backup(sqlite_db: Path, tmp_path: Path) -> 
     with pytest.raises(PermanentError, match="is damaged"):
         make.backup(tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_an_invitation_that_waited_is_over(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    """It may have been used, or withdrawn, since the backup: whoever still has the link makes no account of it."""
+    secret = users.invite(a_user(admin=True), email="new@crm.test")
+    assert users.invited_email(secret) == "new@crm.test"
+    made = make.backup(tmp_path / "b")
+    with elsewhere():
+        restore.restore(made.path)
+        with pytest.raises(UserError):
+            users.accept_invite(secret, name="New", email="new@crm.test", password=PASSPHRASE)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mailcrm.errors import MailcrmError, NeedsReconnect, TransientError
-from mailcrm.services.mail.ews import client, http, wire
+from mailcrm.services.mail.ews import client, following, http, wire
 from mailcrm.services.mail.signing_in import credentials
 from mailcrm.services.mail.sync.engine import sync_mailbox
 from tests.integration.ews.conftest import Exchange, connect
@@ -116,8 +116,8 @@ def test_a_redirect_takes_no_password_anywhere(box: Exchange, server: EwsServer,
 
 def test_listings_without_an_end_are_ended(box: Exchange, server: EwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Always another state, never the last: of folders, of a first listing, of changes, with something in them or not."""
-    monkeypatch.setattr(client, "MOST_PAGES", 12)
-    monkeypatch.setattr(client, "MOST_EMPTY", 5)
+    monkeypatch.setattr(following, "MOST_PAGES", 12)
+    monkeypatch.setattr(following, "MOST_EMPTY", 5)
     monkeypatch.setattr(wire, "MOST_TURNS", 8)
     count = iter(range(10_000))
 

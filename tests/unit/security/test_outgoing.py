@@ -21,6 +21,7 @@ THE_GUARD = "services/mail/providers/hosts.py"
 GUARDED = {
     "services/mail/ews/failures.py": "exchangelib requests",
     "services/mail/ews/http.py": "requests urllib3",
+    "services/mail/ews/library.py": "exchangelib",
     "services/mail/ews/submit.py": "exchangelib",
     "services/mail/ews/wire.py": "exchangelib",
     "services/mail/imap/answers.py": "imapclient",
@@ -29,6 +30,7 @@ GUARDED = {
     "services/mail/imap/failures.py": "imapclient imaplib",
     "services/mail/imap/listing.py": "imapclient",
     "services/mail/imap/names.py": "imapclient",
+    "services/mail/imap/sign_in.py": "imaplib",
     "services/mail/imap/wire.py": "imapclient imaplib",
     "services/mail/imap/writing.py": "imaplib",
     "services/mail/oauth/google.py": "google.auth google_auth_oauthlib",

@@ -2,8 +2,8 @@
 
     survey, examine, status ──▶ SyncFolderItems from the folder's noted state ──▶ mirror.py ──▶ the answers below
 
-What the server said is noted first, durably, and answered from there: flags, sizes and listings cost no request. A
-listing of all (`thorough`, and when the server has lost its state) is compared by ids, so UIDs stay what they are.
+What the server said is noted first, durably (following.py), and answered from there: flags, sizes and listings cost no
+request.
 Content is always fetched. Nothing here changes the mailbox but `append`; see writing.py.
 Does not import exchangelib until it connects (wire.py); decides nothing about the ledger.
 """
@@ -21,11 +21,10 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import structlog
-
 from mailcrm.errors import PermanentError, TransientError
 from mailcrm.services.mail.ews import mirror
-from mailcrm.services.mail.ews.values import DRAFT, Item, Listed, Page
+from mailcrm.services.mail.ews.following import Follower
+from mailcrm.services.mail.ews.values import DRAFT, Listed
 from mailcrm.services.mail.imap import names
 from mailcrm.services.mail.imap.client import MAX_MESSAGE, PIECE
 from mailcrm.services.mail.imap.folders import RemoteFolder, with_roles
@@ -40,25 +39,18 @@ if TYPE_CHECKING:
 
 OFFERS = frozenset({"CONDSTORE", "LIST-STATUS", "MOVE", "OBJECTID", "UIDPLUS"})  # in IMAP's words
 BODY_BYTES = 8_000_000  # of messages in one request, by what is known of their sizes
-MOST_TURNS = 5  # reads of a folder that another process kept changing meanwhile
-#: A server may go on for ever. Exchange itself keeps a million items in a folder at most.
-MOST_ITEMS, MOST_PAGES = 1_000_000, 10_000
-MOST_EMPTY = 100  # answers before one that brings nothing, and is not the last, ends it
-SUSPICIOUS, PART = 50, 5  # that many missing of a listing, and a fifth of all: it is asked for once more
 #: EWS's names for the fields with people, and the header's.
 FIELDS = {"From": "From", "ReplyTo": "Reply-To", "ToRecipients": "To", "CcRecipients": "Cc", "BccRecipients": "Bcc"}
 _ATTRIBUTES = {"sent": "\\Sent", "drafts": "\\Drafts", "junk": "\\Junk", "trash": "\\Trash"}
-
-log = structlog.get_logger()
 
 
 class EwsConnection:
     """A signed-in connection; use it as a context manager. One thread only."""
 
     def __init__(self, wire: Wire, mailbox_id: int, *, thorough: bool = False) -> None:
-        self.wire, self.mailbox_id, self.thorough = wire, mailbox_id, thorough
+        self.wire, self.mailbox_id = wire, mailbox_id
         self._alive = True
-        self._listed: set[int] = set()  # folders whose whole listing this connection compared
+        self._following = Follower(wire, self.call, mailbox_id, thorough=thorough)
         self._place: mirror.Place | None = None
         #: The folder that is open, by name and UIDVALIDITY.
         self.opened: tuple[str, int] | None = None
@@ -149,12 +141,12 @@ class EwsConnection:
 
     def status(self, folder: str) -> FolderStatus:
         """Read what changed in a folder, and return its counts. Raises PermanentError `imap.folder_missing`."""
-        return self._status(self._read(self._find(folder)))
+        return self._status(self._following.read(self._find(folder)))
 
     def examine(self, name: str) -> FolderStatus:
         """Open a folder; the calls below are about it from now on. As `status` otherwise."""
         self.opened = self._place = None
-        place = self._read(self._find(name))
+        place = self._following.read(self._find(name))
         self._place, self.opened = place, (name, place.uidvalidity)
         return self._status(place)
 
@@ -179,78 +171,6 @@ class EwsConnection:
     def _status(place: mirror.Place) -> FolderStatus:
         remote_id = hashlib.sha256(place.remote_id.encode()).hexdigest()[:32]
         return FolderStatus(place.uidvalidity, place.uidnext, mirror.count(place.id), place.highestmodseq, remote_id)
-
-    def _read(self, place: mirror.Place) -> mirror.Place:
-        """Take over what changed in a folder up to now."""
-        for _ in range(MOST_TURNS):
-            now = mirror.place(place.id)
-            if now is None:
-                raise PermanentError("imap.folder_missing", folder=place.name)
-            if not now.sync_state or (self.thorough and now.id not in self._listed):
-                done = self._list(now)
-            else:
-                done = self._follow(now)
-            if done is not None:
-                return done
-        raise self._endless()
-
-    def _follow(self, place: mirror.Place) -> mirror.Place | None:
-        from mailcrm.services.mail.ews.failures import StateLost
-
-        for turn in range(MOST_PAGES):
-            try:
-                with self.call():
-                    page = self.wire.changes(place.remote_id, place.sync_state, place.name)
-            except StateLost:
-                log.info("Exchange lost a folder's state: it is listed again", mailbox_id=self.mailbox_id)
-                return self._list(place)
-            stuck = page.state == place.sync_state
-            if not (stuck and not (page.changed or page.read or page.gone)) and not mirror.apply(place, page):
-                return None
-            now = mirror.place(place.id)
-            if now is None or page.last or stuck:
-                return now
-            if turn > MOST_EMPTY and not (page.changed or page.read or page.gone):
-                break
-            place = now
-        raise self._endless()
-
-    def _endless(self) -> TransientError:
-        """What a server is told that never comes to an end; what it said so far is noted."""
-        return TransientError("imap.unavailable", host=self.wire.spec.host, answer="SyncFolderItems")
-
-    def _list(self, place: mirror.Place) -> mirror.Place | None:
-        """List the whole folder; a listing that lacks many is asked for once more before it is believed."""
-        listed, state = self._whole(place)
-        known = mirror.known_ids(place.id)
-        missing = len(known - listed.keys())
-        if missing > SUSPICIOUS and missing * PART > len(known):
-            again, state = self._whole(place)
-            listed |= again
-        if not mirror.replace(place, list(listed.values()), state):
-            return None
-        self._listed.add(place.id)
-        return mirror.place(place.id)
-
-    def _whole(self, place: mirror.Place) -> tuple[dict[str, Item], str]:
-        listed: dict[str, Item] = {}
-        state = ""
-        for turn in range(MOST_PAGES):
-            with self.call():
-                page: Page = self.wire.changes(place.remote_id, state, place.name)
-            before = len(listed)
-            listed |= {item.id: item for item in page.changed}
-            for key, seen in page.read.items():
-                if key in listed:
-                    listed[key] = replace(listed[key], seen=seen)
-            for key in page.gone:
-                listed.pop(key, None)
-            if page.last or page.state == state:
-                return listed, page.state
-            if len(listed) > MOST_ITEMS or (turn > MOST_EMPTY and len(listed) <= before):
-                break
-            state = page.state
-        raise self._endless()
 
     # Messages of the folder that is open.
 

@@ -28,8 +28,8 @@ from typing import Any, Self
 
 from imapclient.imap_utf7 import encode as encode_utf7
 
-from mailcrm.errors import MailcrmError, NeedsReconnect, PermanentError, TransientError
-from mailcrm.services.mail.imap import answers, commands, names, parts, sasl, uidset
+from mailcrm.errors import MailcrmError, NeedsReconnect, TransientError
+from mailcrm.services.mail.imap import answers, commands, names, parts, sign_in, uidset
 from mailcrm.services.mail.imap.failures import translated
 from mailcrm.services.mail.imap.folders import RemoteFolder, with_roles
 from mailcrm.services.mail.imap.structure import Section
@@ -348,51 +348,16 @@ def connect(
                 wire.greet()
             if isinstance(password, AccessToken):
                 with translated(spec, signing_in=True, with_token=True):
-                    _sign_in_with_token(wire, spec, password)
+                    sign_in.with_token(wire, spec, password)
             else:
                 with translated(spec, signing_in=True):
-                    _sign_in(wire, spec.username, password)
+                    sign_in.with_password(wire, spec.username, password)
             with translated(spec):
                 commands.settle_capabilities(wire)  # they differ after sign-in on iCloud and others (A9 #17)
     except BaseException:
         wire.hang_up()
         raise
     return ImapConnection(wire, spec, with_token=isinstance(password, AccessToken))
-
-
-def _sign_in(wire: Wire, username: str, password: str) -> None:
-    """LOGIN, or SASL PLAIN for what LOGIN can't carry: imaplib sends arguments as ASCII."""
-    wire._cached_capabilities = None
-    wire._imap.untagged_responses.pop("CAPABILITY", None)  # what was said before sign-in; the answer may bring its own
-    if username.isascii() and password.isascii():
-        wire.login(username, password)
-    else:
-        wire.plain_login(username, password)
-    wire._imap.untagged_responses.pop("OK", None)
-
-
-def _sign_in_with_token(wire: Wire, spec: ServerSpec, token: AccessToken) -> None:
-    """AUTHENTICATE with the mechanism that is offered; in one round trip where the server has SASL-IR (RFC 4959)."""
-    # STARTTLS forgot what was said in clear (starttls); over TLS from the start the greeting's own list is believed.
-    greeted = wire._imap.capabilities if spec.security == "ssl" else ()
-    offered = {str(each).upper() for each in greeted}
-    if not any(each.startswith("AUTH=") for each in offered):
-        offered = {each.decode("ascii", "replace").upper() for each in wire.capabilities()}
-    mechanism = sasl.choose(offered)
-    if mechanism is None:
-        raise PermanentError("oauth.no_mechanism", host=spec.host)
-    wire._cached_capabilities = None
-    wire._imap.untagged_responses.pop("CAPABILITY", None)
-    exchange = sasl.Exchange(mechanism, spec.username, token.value, spec.host, spec.port)
-    try:
-        wire.authenticate(mechanism, exchange, at_once="SASL-IR" in offered)
-    except imaplib.IMAP4.abort:
-        raise
-    except imaplib.IMAP4.error as exc:
-        if exchange.is_about_token:
-            raise NeedsReconnect("oauth.token_refused", host=spec.host) from exc
-        raise
-    wire._imap.untagged_responses.pop("OK", None)
 
 
 __all__ = [

@@ -11,12 +11,12 @@ from datetime import timedelta
 from sqlmodel import col, select
 
 from mailcrm.errors import UserError
-from mailcrm.models import Deal, DealStage, User, Workspace, utcnow
+from mailcrm.models import Deal, DealStage, utcnow
 from mailcrm.services import demo
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
 from mailcrm.services.crm import activities, deals, leads, notes, organizations, people, pipelines
-from mailcrm.services.db import reading, transaction
+from mailcrm.services.db import transaction
 from mailcrm.services.demo import cast, mail, store
 from mailcrm.services.mail import mailboxes
 from mailcrm.services.mail.providers.values import ServerSpec
@@ -145,10 +145,3 @@ def _age(deal_id: int, days: int) -> None:
             stay.entered_at = utcnow() - timedelta(days=days)
             session.add(stay)
         session.add(row)
-
-
-def is_demo() -> bool:
-    """True when the workspace was made as a demo."""
-    with reading() as session:
-        row = session.get(Workspace, 1)
-        return bool(row and row.demo and session.exec(select(User.id).limit(1)).first())

@@ -221,10 +221,6 @@ class ImapConnection:
         with self._call():
             return commands.changes_since(self._wire, lo, hi, since)
 
-    def fetch_changed_flags(self, since: int) -> dict[int, frozenset[str]]:
-        """Fetch the flags of every message that changed after the modification sequence `since` (CONDSTORE)."""
-        return {uid: state.flags for uid, state in self.fetch_changes(1, 2**32 - 1, since).states.items()}
-
     def fetch_message_ids(self, uids: Iterable[int]) -> dict[int, bytes]:
         """Fetch the raw Message-ID header field of each message, b"" where it has none."""
         out: dict[int, bytes] = {}

@@ -13,7 +13,6 @@ from mailcrm.services import access
 from mailcrm.services.access import Actor
 from mailcrm.services.db import reading
 from mailcrm.services.mail.outbox.addresses import clean, is_address
-from mailcrm.services.mail.outbox.consent import untracked_recipients
 from mailcrm.services.mail.views import AddressView
 
 SHOWN = 8
@@ -33,12 +32,6 @@ def complete(actor: Actor, prefix: str) -> tuple[AddressView, ...]:
         found: dict[str, AddressView] = {each.address.lower(): each for each in people}
         ranked = [found.pop(address, None) or view for address, view in lately.items()]
         return tuple([*ranked, *found.values()][:SHOWN])
-
-
-def refused_tracking(addresses: list[str]) -> frozenset[str]:
-    """Return which of these addresses, in lower case, must not be tracked (T09)."""
-    with reading() as session:
-        return frozenset(each for each in addresses if untracked_recipients(session, [each]))
 
 
 def _lately(session: Session, actor: Actor, wanted: str) -> dict[str, AddressView]:

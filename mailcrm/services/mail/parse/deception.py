@@ -11,7 +11,6 @@ import re
 import unicodedata
 from urllib.parse import urlsplit
 
-_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0]"
 )
@@ -46,11 +45,6 @@ def shown_name(name: str, address: str) -> str:
     """Return what stands for a sender: the name, or the true address where the name pretends to be another."""
     plain = plain_name(name)
     return address if not plain or other_address(name, address) else plain
-
-
-def turns_text(text: str) -> bool:
-    """Whether a text holds marks that override the direction of what follows."""
-    return _TURNING.search(text) is not None
 
 
 def is_lookalike(host: str) -> bool:

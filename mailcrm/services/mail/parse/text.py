@@ -1,4 +1,4 @@
-"""Text for reading and for searching: of HTML, for the index, for the list's snippet.
+"""Text for reading: of HTML, for the list's snippet. What is searched for is in search/text.py.
 
 `text_of_html` is an own linear scanner: tree builders are quadratic on unclosed
 elements (100,000 `<div>` take lexbor 14 s), and this runs on every message in sync.
@@ -8,7 +8,6 @@ Does not clean HTML for display (`html.py`) and does not find quotes (`quoting.p
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from html import unescape
 
@@ -26,11 +25,6 @@ _CLOSERS = {name: re.compile(rf"</{name}[\s/>]", re.IGNORECASE | re.ASCII) for n
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)
-_CJK = re.compile(
-    "[\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u303b\u3041-\u3096\u3099-\u30ff"
-    "\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff"
-    "\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff]+"
 )
 
 
@@ -123,24 +117,6 @@ def text_of_html(html: str) -> str:
             pending = "" if at_start else max(pending, wanted, key=len)
     lines = (line.rstrip(" \xa0") for line in "".join(out).split("\n"))
     return safe_text("\n".join(lines)).strip("\n ")
-
-
-def search_text(text: str) -> str:
-    """Return what is indexed and what is asked for: decisions.md 5.
-
-    NFKC, case folded, every CJK run cut into overlapping pairs (a single character
-    stays), single spaces. The same function serves SQLite and PostgreSQL.
-    """
-    folded = unicodedata.normalize("NFKC", safe_text(text)).casefold()
-    folded = _INVISIBLE.sub("", unicodedata.normalize("NFKC", folded))
-    return " ".join(_CJK.sub(_pairs, folded).split())
-
-
-def _pairs(match: re.Match[str]) -> str:
-    run = match[0]
-    if len(run) < 2:
-        return f" {run} "
-    return " " + " ".join(run[i : i + 2] for i in range(len(run) - 1)) + " "
 
 
 def snippet_of(text: str) -> str:

@@ -164,11 +164,6 @@ def forget(session: Session, folder_id: int, uids: Iterable[int]) -> None:
         homes.lose(session, [row[0] for row in left], role=role)
 
 
-def mark_gone(session: Session, message_ids: Iterable[int]) -> None:
-    """Note which of these messages no folder has any more: lost now, gone when a pass ends without finding them."""
-    homes.lose(session, message_ids)
-
-
 def save_remap(
     session: Session, folder: Folder, server: Server, listed: Sequence[int], places: Mapping[int, int]
 ) -> None:

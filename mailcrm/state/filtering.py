@@ -19,7 +19,6 @@ from mailcrm.services.i18n import gettext
 from mailcrm.services.mail import labels, list_filters, mailboxes, threads
 from mailcrm.state.coerce import as_flag, as_text
 from mailcrm.state.inbox import InboxState
-from mailcrm.state.linking import PickState
 from mailcrm.state.session import actor_of
 
 MOST = 100  # more are "99+"
@@ -94,9 +93,8 @@ class FilterState(rx.State):
 
     @rx.event
     async def load(self):
-        """Name the labels and mailboxes that the address asks for; what was picked in another list is left."""
+        """Name the labels and mailboxes that the address asks for."""
         inbox = await self.get_state(InboxState)
-        await (await self.get_state(PickState))._follow(address(inbox))
         if any("-" in word for word in inbox.filters):
             await self._load()
         await self._name(inbox.filters)
@@ -125,7 +123,6 @@ class FilterState(rx.State):
 
     async def _again(self, inbox: InboxState):
         inbox.loading, inbox.starts, inbox.view = True, [""], 0
-        await (await self.get_state(PickState))._follow(address(inbox))
         await self._name(inbox.filters)
         yield rx.call_script(f"window.mailcrmAddress('{address(inbox)}')")
         await inbox._fill(await actor_of(self), anew=True)

@@ -112,7 +112,6 @@ class PickState(rx.State):
     found: list[TargetRow] = []
     _done: Acts[linking.Linked] = {}
     _last: int = 0
-    _list: str = ""  # the address of the list that is picked from
 
     @rx.event
     async def toggle(self, thread_id: int, through: bool = False):
@@ -191,12 +190,6 @@ class PickState(rx.State):
         if done is not None:
             await asyncio.to_thread(linking.undo_link, actor, done)
         return InboxState.refresh
-
-    async def _follow(self, shown: str) -> None:
-        """Pick none where another list is shown: nobody acts on what they don't see."""
-        before, self._list = self._list, shown
-        if shown != before and self.ids:
-            await self._none()
 
     async def _none(self) -> None:
         self.ids, self.searching, self.found, self._last = [], False, [], 0

@@ -189,9 +189,9 @@ class PanelState(rx.State):
         self.recent = [item(each, eyes, at) for at, each in enumerate(elsewhere[:RECENT])]
 
     def _clear(self) -> None:
-        done, acts = self._done, self._acts
+        done = self._done
         self.reset()
-        self._done, self._acts = done, acts
+        self._done = done
 
 
 def _id_of(made: Any) -> int:

@@ -211,7 +211,7 @@ def test_what_was_picked_in_another_list_is_not_acted_on() -> None:
         await tab.call(PickState, "toggle", one)
         await tab.call(FilterState, "load")
         assert (await tab.of(PickState)).ids == [one]
-        await tab.call(FilterState, "choose", "unread")
+        await tab.call(FilterState, "choose", "shared")
         assert (await tab.of(PickState)).ids == []
         await tab.call(BulkState, "act", "archive")
         assert archived() == set()

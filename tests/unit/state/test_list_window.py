@@ -87,7 +87,10 @@ def test_something_else_is_asked_for_and_one_page_of_it_is_read(tab: Any) -> Non
         asked.append(count)
         return [], "", 0
 
-    tab._read, tab._place, someone = read, lambda: None, SimpleNamespace(language="en")
+    async def unpick(_before: set[int], _now: set[int]) -> None:
+        pass
+
+    tab._read, tab._place, tab._unpick, someone = read, lambda: None, unpick, SimpleNamespace(language="en")
     asyncio.run(InboxState._fill(tab, someone, anew=True))  # type: ignore[arg-type]
     tab.rows = inbox.rows([_row(n) for n in range(4 * PAGE)], Eyes("en", UTC, NOON))
     asyncio.run(InboxState._fill(tab, someone))  # type: ignore[arg-type]

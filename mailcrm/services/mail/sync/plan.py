@@ -30,7 +30,7 @@ from mailcrm.services.mail.sync.cursor import Cursor, Server, end_of
 
 WINDOW = 50_000  # UIDs in one listing (sync.md A2): bounds the length of the answer
 BODIES = 200  # messages in one fetch (sync.md B2: larger gains nothing, smaller dies on latency)
-BODY_BYTES = 5 * 256 * 1024  # and their bytes: four such batches are in memory at once (storing.py)
+BODY_BYTES = 5 * 256 * 1024  # and their bytes: six such batches are in memory at once (storing.py)
 FIRST = 50  # messages in the very first fetch, so that a person sees something at once
 MASS = 50  # fewer vanished messages than this are believed at once
 MASS_SHARE = 0.2  # and so is a smaller part of the folder

@@ -95,7 +95,7 @@ class Click:
     """Redirect to a link's destination; the neutral page for anything else."""
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Asks the database the first time that a message's links are followed, off the loop."""
+        """Asks the database the first time that a message's links are followed; off the loop where that may take time."""
         token = _rest(scope)
         headers = _headers(scope)
         location = None

@@ -7,6 +7,7 @@ Does not hold the rules (classify.py, together.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,14 @@ from mailcrm.services.tracking.together import Fetched, judge, prechecks
 MOST_NEAR = 200  # clicks of one message looked at again around new ones
 BEFORE_DELIVERY_S = 120.0  # a message still on its way was not opened by its reader; later, an attempt was lost
 AGAIN_AT_ONCE = 20_000  # events of one message judged again; the newest
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A stored event whose class is another now, and its class before."""
+
+    event: TrackingEvent
+    before: str
 
 
 def classify_again(tracked_id: int, rules_version: int = RULES_VERSION) -> int:
@@ -39,7 +48,7 @@ def classify_again(tracked_id: int, rules_version: int = RULES_VERSION) -> int:
         ).all()[::-1]
         if all(event.rules_version >= rules_version for event in events):
             return 0
-        changed = _judge_again(session, tracked, events)
+        changed = len(_judge_again(tracked, events))
         counts.count(session, tracked)
         if changed and tracked.user_id is not None:  # a hint to nobody would be one to everybody
             viewers.hint(session, tracked.user_id, [tracked.message_id])
@@ -84,25 +93,36 @@ def judge_clicks_around(session: Session, tracked: TrackedMessage, made: Sequenc
         .limit(MOST_NEAR)
     ).all()[::-1]
     # Those at the edge keep their verdict: not all of their neighbours are here.
-    changed = _judge_again(session, tracked, near, since=min(clicks) - window)
+    changed = _judge_again(tracked, near, since=min(clicks) - window)
     by_time = {(event.at, event.link_id): event for event in near}
     for one in made:
         if one["action"] == "click" and (event := by_time.get((one["at"], one["link_id"]))) is not None:
             one["kind"] = event.kind
-    if any(one["action"] == "click" and one["kind"] in COUNTED for one in made):
+    followed = [one["at"] for one in made if one["action"] == "click" and one["kind"] in COUNTED]
+    if followed:
         changed += _judge_opens(session, tracked)
-    if changed or tracked.opens <= 1:
+    opened = [one for one in made if one["action"] == "open"]
+    if _are_counts_wrong(changed, made) or (opened and counts.may_be_implied(tracked)):
         counts.count(session, tracked)
         return
-    counts.add_opens(tracked, [one for one in made if one["action"] == "open"])
-    seen = [one["at"] for one in made if one["action"] == "click" and one["kind"] in COUNTED]
-    if seen:
-        tracked.clicks += len(seen)
-        tracked.last_clicked_at = max([*seen, *filter(None, [tracked.last_clicked_at])])
-        counts.imply(tracked, min(seen))
+    counts.add_opens(tracked, opened)
+    if followed:
+        tracked.clicks += len(followed)
+        tracked.last_clicked_at = max([*followed, *filter(None, [tracked.last_clicked_at])])
+        counts.imply(tracked, min(followed))
 
 
-def _judge_opens(session: Session, tracked: TrackedMessage) -> int:
+def _are_counts_wrong(changed: Sequence[_Changed], made: Sequence[dict[str, Any]]) -> bool:
+    """Whether one that was counted before counts no more, or the other way round; those just made are not counted yet."""
+    new = {(one["action"], one["at"], one["link_id"]) for one in made}
+    return any(
+        (each.before in COUNTED) != (each.event.kind in COUNTED)
+        and (each.event.action, each.event.at, each.event.link_id) not in new
+        for each in changed
+    )
+
+
+def _judge_opens(session: Session, tracked: TrackedMessage) -> list[_Changed]:
     """A person acted: opens of which nothing told that somebody was there are judged again (B05)."""
     unsure = session.exec(
         select(TrackingEvent.id)
@@ -110,14 +130,14 @@ def _judge_opens(session: Session, tracked: TrackedMessage) -> int:
         .limit(1)
     ).first()
     if unsure is None:
-        return 0
+        return []
     events = session.exec(
         select(TrackingEvent)
         .where(TrackingEvent.tracked_id == tracked.id)
         .order_by(col(TrackingEvent.at).desc(), col(TrackingEvent.id).desc())
         .limit(MOST_NEAR)
     ).all()[::-1]
-    return _judge_again(session, tracked, events, opens_only=True)
+    return _judge_again(tracked, events, opens_only=True)
 
 
 def judge_answered(session: Session, tracked: TrackedMessage) -> None:
@@ -127,13 +147,12 @@ def judge_answered(session: Session, tracked: TrackedMessage) -> None:
 
 
 def _judge_again(
-    session: Session,
     tracked: TrackedMessage,
     events: Sequence[TrackingEvent],
     *,
     since: datetime | None = None,
     opens_only: bool = False,
-) -> int:
+) -> list[_Changed]:
     fetched = [
         Fetched(
             facts_of(tracked, event.action, event.user_agent, event.at, event.facts),
@@ -144,20 +163,21 @@ def _judge_again(
         for event in events
     ]
     again = prechecks(fetched)
-    changed = 0
+    changed: list[_Changed] = []
     for n, (event, verdict) in enumerate(zip(events, judge(fetched, tracked.replied_at), strict=True)):
         if (since is not None and event.at < since) or (opens_only and event.action != "open"):
             continue
         if n in again and not event.facts.get("rechecked"):
             event.facts = {**event.facts, "rechecked": True}
-        changed += _set(event, verdict)
-        session.add(event)
-    session.flush()
+        before = event.kind
+        if _set(event, verdict):
+            changed.append(_Changed(event, before))
     return changed
 
 
 def _set(event: TrackingEvent, verdict: Verdict) -> bool:
-    event.rules_version = RULES_VERSION
+    if event.rules_version != RULES_VERSION:
+        event.rules_version = RULES_VERSION
     reasons = {"codes": list(verdict.reasons)}
     differs = event.kind != verdict.kind
     if differs or event.reasons != reasons:

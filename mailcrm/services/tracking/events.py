@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +35,7 @@ from mailcrm.services.tracking.fetch import Waiting
 MAX_AGENT = 500  # characters kept, and judged
 
 
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
 _Moment = tuple[int, str, datetime]  # whose, open or click, when
 
 
@@ -69,14 +71,15 @@ def write(waiting: Sequence[Waiting], again: bool = False) -> None:
         for batch in found:
             batch.made = [_event(batch, each, own) for each, own in batch.waiting]
         insert_many(session, TrackingEvent, [event for batch in found for event in batch.made])
-        for batch in found:
-            if any(event["action"] == "click" for event in batch.made):
-                judging.judge_clicks_around(session, batch.tracked, batch.made)
-            elif batch.tracked.opens == 1 and (batch.tracked.clicks or batch.tracked.replied_at):
-                counts.count(session, batch.tracked)  # the one open that is counted may be a conclusion
-            else:
-                counts.add_opens(batch.tracked, batch.made)
-            session.add(batch.tracked)
+        with session.no_autoflush:  # what is judged again of many messages is written together
+            for batch in found:
+                if any(event["action"] == "click" for event in batch.made):
+                    judging.judge_clicks_around(session, batch.tracked, batch.made)
+                elif counts.may_be_implied(batch.tracked):
+                    counts.count(session, batch.tracked)
+                else:
+                    counts.add_opens(batch.tracked, batch.made)
+                session.add(batch.tracked)
         told.tell(session, [told.New(batch.tracked, batch.made, batch.links.values()) for batch in found])
 
 
@@ -178,4 +181,4 @@ def _key_of_day(secret: str, day: str) -> bytes:
 
 
 def _printable(agent: str) -> str:
-    return "".join(char if 32 <= ord(char) < 127 else "?" for char in agent[:MAX_AGENT])
+    return _NOT_PRINTABLE.sub("?", agent[:MAX_AGENT])

@@ -34,24 +34,26 @@ def open_pixel(token: str, fetch: Fetch, at: datetime | None = None) -> None:
 
 def click(token: str, fetch: Fetch, at: datetime | None = None) -> str | None:
     """Return where a tracked link leads and note the click; None for an unknown token. At most one query."""
+    known, location = known_click(token, fetch, at)
+    if known:
+        return location
     found = tokens.read(token, purpose="click")
-    if found is None:
-        return None
-    location = destinations.remembered(found.nonce, found.position) or destinations.look_up(found.nonce, found.position)
-    if location is not None:
+    location = destinations.look_up(found.nonce, found.position) if found else None
+    if found is not None and location is not None:
         INTAKE.put(packed("click", found, fetch, at))
     return location
 
 
-def known_click(token: str, fetch: Fetch) -> tuple[bool, str | None]:
-    """Do what `click` does where it needs no query: (True, location or None); (False, None) where `click` must be asked."""
+def known_click(token: str, fetch: Fetch, at: datetime | None = None) -> tuple[bool, str | None]:
+    """Do what `click` does where nothing has to be waited for: (True, location or None); else (False, None): ask `click`."""
     found = tokens.read(token, purpose="click")
     if found is None:
         return True, None
-    location = destinations.remembered(found.nonce, found.position)
+    nonce, position = found.nonce, found.position
+    location = destinations.remembered(nonce, position) or destinations.at_once(nonce, position)
     if location is None:
         return False, None
-    INTAKE.put(packed("click", found, fetch))
+    INTAKE.put(packed("click", found, fetch, at))
     return True, location
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, func, literal
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, and_, case, cast, func, literal
 from sqlmodel import Session, col
 
 from mailcrm.errors import UserError
@@ -49,9 +49,14 @@ def seen(session: Session, actor: Actor, scope: Scope) -> ColumnElement[bool]:
     return and_(*wanted)
 
 
-def within(column: Any, start: datetime, end: datetime) -> ColumnElement[bool]:
-    """Return whether a moment lies in a period."""
-    return and_(column >= literal(start, UtcDateTime()), column < literal(end, UtcDateTime()))
+def within(column: Any, start: Any, end: Any) -> ColumnElement[bool]:
+    """Return whether a moment lies in a period; its ends are moments, or parameters of the statement."""
+    since, until = _as_parameter(start), _as_parameter(end)
+    return and_(column >= since, column < until)
+
+
+def _as_parameter(moment: Any) -> Any:
+    return moment if isinstance(moment, BindParameter) else literal(moment, UtcDateTime())
 
 
 def _recorded(action: str) -> ColumnElement[bool]:
@@ -64,26 +69,27 @@ def _recorded(action: str) -> ColumnElement[bool]:
     return event.correlate(TrackedMessage).exists()
 
 
-def emails_of(session: Session, actor: Actor, scope: Scope, start: datetime, end: datetime) -> Any:
+def emails_of(session: Session, actor: Actor, scope: Scope, start: Any, end: Any, *, templates: bool = False) -> Any:
     """Return one row for each tracked copy that is seen, as a subquery.
 
-    message_id, template_id, recipient, sent_at, first_opened_at, and FIGURES without "tracked", each 0 or 1.
+    message_id, recipient, sent_at, first_opened_at, and FIGURES without "tracked", each 0 or 1; template_id if wanted.
     """
     tracked = TrackedMessage
-    return (
+    found = (
         pick(
             tracked.message_id,
-            Outbox.template_id,
             tracked.recipient,
             tracked.sent_at,
             tracked.first_opened_at,
+            *([col(Outbox.template_id)] if templates else []),
             *[flag.label(name) for name, flag in zip(FIGURES[1:], flags()[1:], strict=True)],
         )
+        .select_from(tracked)
         .join(Message, col(Message.id) == col(tracked.message_id))
-        .outerjoin(Outbox, col(Outbox.id) == col(tracked.outbox_id))
-        .where(within(col(tracked.sent_at), start, end), seen(session, actor, scope))
-        .subquery()
     )
+    if templates:
+        found = found.outerjoin(Outbox, col(Outbox.id) == col(tracked.outbox_id))
+    return found.where(within(col(tracked.sent_at), start, end), seen(session, actor, scope)).subquery()
 
 
 def together(emails: Any) -> Any:
@@ -92,7 +98,6 @@ def together(emails: Any) -> Any:
         pick(
             emails.c.message_id,
             func.max(emails.c.template_id).label("template_id"),
-            literal("").label("recipient"),
             func.min(emails.c.sent_at, type_=UtcDateTime()).label("sent_at"),
             *[func.max(emails.c[name]).label(name) for name in FIGURES[1:]],
         )
@@ -102,20 +107,29 @@ def together(emails: Any) -> Any:
     )
 
 
-def sums_of(emails: Any, begins: Sequence[datetime]) -> Any:
-    """Return sums of FIGURES by where in the period they were sent, by template, and apart for copies.
+def sums_of(emails: Any) -> Any:
+    """Return (the last recipient of a copy or "", sums of FIGURES) as one row.
 
-    (number of the last of `begins` that it was sent after, -1 for none; template; 1 for copies; sums).
+    Without groups nothing is sorted, which takes longer than to sum up: to ask for each step of a period is quicker.
     """
-    after = [(emails.c.sent_at >= literal(each, UtcDateTime()), n) for n, each in reversed(list(enumerate(begins)))]
-    each = pick(
-        case(*after, else_=-1).label("step"),
-        emails.c.template_id,
-        case((emails.c.recipient != "", 1), else_=0).label("copies"),
-        *[emails.c[name] for name in FIGURES[1:]],
-    ).subquery()
-    keys = (each.c.step, each.c.template_id, each.c.copies)
-    return pick(*keys, func.count(), *[func.sum(each.c[name]) for name in FIGURES[1:]]).group_by(*keys)
+    last = func.coalesce(func.max(emails.c.recipient), "")
+    return pick(last, func.count(), *[func.coalesce(func.sum(emails.c[name]), 0) for name in FIGURES[1:]])
+
+
+def sums_by(emails: Any, keys: Sequence[Any], *conditions: ColumnElement[bool]) -> Any:
+    """Return sums of FIGURES by `keys`, which come first, of emails that meet the conditions."""
+    named = [key.label(f"key_{n}") for n, key in enumerate(keys)]
+    each = pick(*named, *[emails.c[name] for name in FIGURES[1:]]).where(*conditions).subquery()
+    found: list[Any] = [each.c[key.name] for key in named]
+    return pick(*found, func.count(), *[func.sum(each.c[name]) for name in FIGURES[1:]]).group_by(*found)
+
+
+def step_of(emails: Any, begins: Sequence[datetime]) -> Any:
+    """Return the number of the last of `begins` that an email was sent after."""
+    return case(
+        *[(emails.c.sent_at >= literal(each, UtcDateTime()), n) for n, each in reversed(list(enumerate(begins)))],
+        else_=-1,
+    )
 
 
 def delays_of(session: Session, emails: Any, start: datetime, *, copies: bool) -> Any:

@@ -7,11 +7,12 @@ days and hours are those of the reader's zone, clock changes included.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_
+from sqlalchemy import Select, and_, bindparam, func, or_
 from sqlmodel import Session, col
 
 from mailcrm.models import (
@@ -26,6 +27,7 @@ from mailcrm.models import (
     TrackedMessage,
     TrackingEvent,
     User,
+    UtcDateTime,
 )
 from mailcrm.services import access, i18n
 from mailcrm.services.access import Actor
@@ -41,6 +43,8 @@ from mailcrm.services.tracking.report_query import (
     hour_of,
     period,
     seen,
+    step_of,
+    sums_by,
     sums_of,
     together,
     within,
@@ -81,30 +85,17 @@ def summary(actor: Actor, scope: Scope) -> Summary:
     zone = i18n.zone(actor.time_zone)
     begins = first_days(start, zone, scope.days)[:: PERIODS[scope.days]]
     with reading() as session:
+        (earlier, *now), templates, copies = _sums(session, actor, scope, [before, *begins, end])
         emails = emails_of(session, actor, scope, before, end)
-        found = rows(session, sums_of(emails, begins))
-        copies = any(row[2] for row in found)
-        if copies:
-            found = [row for row in found if not row[2]] + [*rows(session, sums_of(together(emails), begins))]
-        now: dict[int, Figures] = defaultdict(Figures)
-        templates: dict[int, Figures] = defaultdict(Figures)
-        earlier = Figures()
-        for step, template_id, _, *sums in found:
-            figures = Figures(*map(int, sums))
-            if step < 0:
-                earlier += figures
-            else:
-                now[step] += figures
-                templates[template_id or 0] += figures
         delays: dict[bool, list[int]] = {True: [], False: []}
-        for together_ in (False, True)[: 1 + copies]:
-            for is_now, delay in rows(session, delays_of(session, emails, start, copies=together_)):
+        for of_copies in (False, True)[: 1 + copies]:
+            for is_now, delay in rows(session, delays_of(session, emails, start, copies=of_copies)):
                 delays[bool(is_now)].append(delay)
         return Summary(
             start=start,
             end=end,
             sent=_sent(session, actor, scope, start, end),
-            now=sum(now.values(), Figures()),
+            now=sum(now, Figures()),
             before=earlier,
             first_open=_median(delays[True]),
             first_open_before=_median(delays[False]),
@@ -130,6 +121,34 @@ def details(actor: Actor, scope: Scope) -> Details:
         )
 
 
+def _sums(
+    session: Session, actor: Actor, scope: Scope, bounds: list[datetime]
+) -> tuple[list[Figures], dict[int, Figures], bool]:
+    """Return figures of each step between `bounds`, those by template of all but the first, and whether there are copies."""
+    since, until = (bindparam(name, type_=UtcDateTime()) for name in ("since", "until"))
+    every = emails_of(session, actor, scope, since, until)
+    steps = [{"since": begin, "until": end} for begin, end in pairwise(bounds)]
+    found = [rows(session, sums_of(every), step)[0] for step in steps]
+    copies = any(row[0] for row in found)
+    if copies:
+        found = [rows(session, sums_of(every).where(every.c.recipient == ""), step)[0] for step in steps]
+    figures = [Figures(*map(int, row[1:])) for row in found]
+    named = emails_of(session, actor, scope, bounds[1], bounds[-1], templates=True)
+    template = named.c.template_id
+    statement = sums_by(named, [template], template.is_not(None), named.c.recipient == "")
+    templates = {row[0]: Figures(*map(int, row[1:])) for row in rows(session, statement)}
+    if copies:  # one email's may lie on both sides of a bound
+        emails = together(emails_of(session, actor, scope, bounds[0], bounds[-1], templates=True))
+        keys = [step_of(emails, bounds[1:-1]), emails.c.template_id]
+        for step, template_id, *sums in rows(session, sums_by(emails, keys)):
+            more = Figures(*map(int, sums))
+            figures[step + 1] += more
+            if template_id and step >= 0:
+                templates[template_id] = templates.get(template_id, Figures()) + more
+    without = sum(figures[1:], Figures()) - sum(templates.values(), Figures())
+    return figures, {**templates, **({0: without} if without.tracked else {})}, copies
+
+
 def _sent(session: Session, actor: Actor, scope: Scope, start: datetime, end: datetime) -> int:
     """How many emails were sent from here, tracked or not."""
     statement = (
@@ -145,14 +164,14 @@ def _median(delays: list[int]) -> timedelta | None:
     return timedelta(seconds=sorted(delays)[(len(delays) - 1) // 2]) if delays else None
 
 
-def _course(first: date, today: date, scope: Scope, by_step: dict[int, Figures]) -> tuple[Bucket, ...]:
+def _course(first: date, today: date, scope: Scope, by_step: Sequence[Figures]) -> tuple[Bucket, ...]:
     """The period in steps of days; the last one may be cut short by today."""
     step = PERIODS[scope.days]
     return tuple(
         Bucket(
             first + timedelta(days=n),
             min(first + timedelta(days=n + step - 1), today),
-            by_step.get(n // step, Figures()),
+            by_step[n // step],
         )
         for n in range(0, scope.days, step)
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime, timedelta
+from operator import add, sub
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,11 @@ class Figures:
 
     def __add__(self, other: Figures) -> Figures:
         """Return both together."""
-        return Figures(
-            self.tracked + other.tracked,
-            self.opens_on + other.opens_on,
-            self.clicks_on + other.clicks_on,
-            self.opened + other.opened,
-            self.clicked + other.clicked,
-            self.replied + other.replied,
-            self.recorded_opens + other.recorded_opens,
-            self.recorded_clicks + other.recorded_clicks,
-        )
+        return Figures(*map(add, astuple(self), astuple(other)))
+
+    def __sub__(self, other: Figures) -> Figures:
+        """Return what is left without the other's emails."""
+        return Figures(*map(sub, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from mailcrm.services.tracking.fetch import Packed, Waiting, unpacked
 
 FOLDER = "tracking"
 MOST_BYTES = 128_000_000  # waiting on the disk while the database is away: some 500,000 fetches
+AT_ONCE = 64  # fetches spelled in one go: a tenth of a millisecond in which nobody else of the process does anything
+BREATH_S = 0.0005
 LOOK_S = 1.0  # between two looks at how much that is
 STALE_S = 60.0
 _NONCE = 12
@@ -57,7 +59,7 @@ class Spool:
             self._looked, self._bytes = time.monotonic(), sum(_size(path) for path in self.files())
         if self._bytes > MOST_BYTES:
             raise Full
-        plain = json.dumps(waiting, separators=(",", ":")).encode()
+        plain = _plain(waiting)
         nonce = secrets.token_bytes(_NONCE)
         sealed = nonce + AESGCM(_key(config().secret_keys[0])).encrypt(nonce, plain, None)
         path = folder / f"{time.time_ns():020}-{os.getpid()}.fetches"
@@ -106,6 +108,16 @@ class Spool:
                 yield False
                 return
             yield True  # closing the file ends the lock
+
+
+def _plain(waiting: Sequence[Packed]) -> bytes:
+    """Spell fetches, with a breath now and then: a flood's second would hold up for milliseconds whoever answers."""
+    parts: list[str] = []
+    for n in range(0, len(waiting), AT_ONCE):
+        if n:
+            time.sleep(BREATH_S)
+        parts.append(json.dumps(waiting[n : n + AT_ONCE], separators=(",", ":"))[1:-1])
+    return f"[{','.join(parts)}]".encode()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -154,6 +154,22 @@ def test_a_link_lives_on_without_its_mailbox_and_its_user(sent: Sent) -> None:
     assert (row.user_id, row.message_id, row.opens, row.clicks) == (None, None, 1, 1)
 
 
+def test_a_first_click_is_answered_without_a_thread(sqlite_db: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The destination is read at once, also while somebody writes; where that cannot be, as patiently as anything."""
+    sent = Sent()
+    with monkeypatch.context() as patch:
+        patch.setattr(destinations, "look_up", lambda *_: pytest.fail("asked with a session"))
+        with transaction() as session:  # holds the lock of whoever writes
+            session.exec(select(TrackedMessage)).one()
+            assert sent.click(2, flush=False).headers["location"] == "https://x.test/2?a=%C3%BC"
+    destinations.forget()
+    monkeypatch.setattr(destinations, "_OF_NONCE", "SELECT of what is not there")
+    assert sent.click(3, flush=False).headers["location"] == "https://x.test/3?a=%C3%BC"
+    assert destinations.at_once("no such nonce", 1) is None
+    record.flush()
+    assert sent.row().clicks == 2
+
+
 def test_rules_are_run_again_over_what_is_stored(sent: Sent) -> None:
     """B03: every fact that the rules look at is in the row, so a second run says the same."""
     sent.open(GMAIL)

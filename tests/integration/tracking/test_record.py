@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,8 +22,8 @@ from mailcrm.services.access import Actor
 from mailcrm.services.auth import sessions
 from mailcrm.services.db import reading, transaction
 from mailcrm.services.mail import threads
-from mailcrm.services.tracking import events, record, report, tokens
-from mailcrm.services.tracking.fetch import Packed, unpacked
+from mailcrm.services.tracking import again, counts, events, record, report, tokens
+from mailcrm.services.tracking.fetch import Fetch, Packed, Waiting, unpacked
 from tests.builders import a_mailbox, a_message, a_user
 
 CHROME = (
@@ -30,6 +31,7 @@ CHROME = (
 )
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 APPLE = "Mozilla/5.0"
+NETWORKS = ("203.0.113.1", "198.51.100.1", "192.0.2.1")
 
 
 class Sent:
@@ -347,3 +349,32 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_counts_that_were_added_up_are_those_counted_anew(sent: Sent, seed: int) -> None:
+    """B03, B05: sweeps, checks before a click, opens that clicks explain, an answer; in batches that split them anywhere."""
+    chance = random.Random(seed)
+    at, made = utcnow() - timedelta(minutes=30), list[Waiting]()
+    for _ in range(60):
+        at += timedelta(seconds=chance.choice((0.2, 0.7, 3, 40)))
+        action = chance.choice(("open", "click"))
+        fetch = Fetch(
+            chance.choice((CHROME, GMAIL, APPLE)), chance.choice(("GET",) * 9 + ("HEAD",)), chance.choice(NETWORKS)
+        )
+        made.append(Waiting(action, tokens.Token(action, sent.nonce, chance.randint(1, 3)), fetch, at))
+    while made:
+        part = [made.pop(0) for _ in range(min(len(made), chance.randint(1, 9)))]
+        events.write(part)
+        with transaction() as session:
+            row = session.get_one(TrackedMessage, sent.id)
+            kept = figures_of(row)
+            counts.count(session, row)
+            assert kept == figures_of(row)
+            if row.replied_at is None and chance.random() < 0.05:
+                row.replied_at = part[-1].at
+                again.judge_answered(session, row)
+
+
+def figures_of(row: TrackedMessage) -> tuple[object, ...]:
+    return (row.opens, row.clicks, row.first_opened_at, row.last_opened_at, row.last_clicked_at)

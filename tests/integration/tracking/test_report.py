@@ -148,6 +148,29 @@ def test_copies_of_one_email_are_one_email() -> None:
     assert (row.opens, row.recorded_opens, row.recipients) == (1, 1, "mika@x.test, lena@x.test")
 
 
+def test_copies_on_both_sides_of_a_bound_are_one_email() -> None:
+    """B04: it counts where its first copy left, beside email without copies, and with its template."""
+    sender = Sender()
+    mine = templates.create(sender.actor, name="Pilot pricing", subject="s", html="<p>x</p>")
+    message = sender.send(copies=("mika@x.test", "lena@x.test"), ago=timedelta(days=9), template_id=mine.line.id)
+    sender.send(ago=timedelta(days=9), opens=[("person", 1)])
+    with transaction() as session:
+        last = select(TrackedMessage).where(
+            TrackedMessage.message_id == message.id, TrackedMessage.recipient == "lena@x.test"
+        )
+        copy = session.exec(last).one()
+        copy.sent_at, copy.opens, copy.first_opened_at = utcnow() - timedelta(days=5), 1, utcnow()
+        session.add(copy)
+    for days, before in ((28, 0), (7, 2)):
+        found = report_rates.summary(sender.actor, Scope(days=days))
+        assert (found.now.tracked, found.now.opened) == (2 - before, 2 - before)
+        assert (found.before.tracked, found.before.opened) == (before, before)
+        assert sum((bucket.figures for bucket in found.course), Figures()) == found.now
+        assert [(line.name, line.figures.tracked) for line in found.templates] == (
+            [("Pilot pricing", 1), ("", 1)] if not before else []
+        )
+
+
 def test_templates_are_named_for_those_who_may_see_them() -> None:
     sender = Sender()
     mine = templates.create(sender.actor, name="Pilot pricing", subject="s", html="<p>x</p>")

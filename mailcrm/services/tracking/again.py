@@ -102,7 +102,8 @@ def judge_clicks_around(session: Session, tracked: TrackedMessage, made: Sequenc
     if followed:
         changed += _judge_opens(session, tracked)
     opened = [one for one in made if one["action"] == "open"]
-    if _are_counts_wrong(changed, made) or (opened and counts.may_be_implied(tracked)):
+    # Where one open or none is counted, what is new may stand in a conclusion's place, or make the first one.
+    if _are_counts_wrong(changed, made) or (tracked.opens <= 1 and (opened or followed)):
         counts.count(session, tracked)
         return
     counts.add_opens(tracked, opened)

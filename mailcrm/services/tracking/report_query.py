@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, and_, case, cast, func, literal
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, func, literal
 from sqlmodel import Session, col
 
 from mailcrm.errors import UserError
@@ -56,7 +56,9 @@ def within(column: Any, start: Any, end: Any) -> ColumnElement[bool]:
 
 
 def _as_parameter(moment: Any) -> Any:
-    return moment if isinstance(moment, BindParameter) else literal(moment, UtcDateTime())
+    if isinstance(moment, datetime):
+        return literal(moment, UtcDateTime())
+    return moment
 
 
 def _recorded(action: str) -> ColumnElement[bool]:
@@ -132,14 +134,23 @@ def step_of(emails: Any, begins: Sequence[datetime]) -> Any:
     )
 
 
-def delays_of(session: Session, emails: Any, start: datetime, *, copies: bool) -> Any:
-    """Return (1 when it was sent after `start`, seconds until the first open) of opened emails, copies put together."""
+def medians_of(session: Session, emails: Any, start: datetime, *, copies: bool) -> Any:
+    """Return (1 for emails sent after `start`, else 0; the median of seconds until the first open) where any was opened.
+
+    The lower of the two in the middle. `copies`: there are some, which are put together to the emails they are of.
+    """
     since = epoch_of(session, emails.c.first_opened_at) - epoch_of(session, emails.c.sent_at)
     now = case((emails.c.sent_at >= literal(start, UtcDateTime()), 1), else_=0)
     opened = emails.c.first_opened_at.is_not(None)
-    if not copies:
-        return pick(now, since).where(opened, emails.c.recipient == "")
-    return pick(func.max(now), func.min(since)).where(opened, emails.c.recipient != "").group_by(emails.c.message_id)
+    found: Any = pick(now.label("part"), since.label("delay")).where(opened, emails.c.recipient == "")
+    if copies:
+        of_copies = pick(func.max(now), func.min(since)).where(opened, emails.c.recipient != "")
+        found = found.union_all(of_copies.group_by(emails.c.message_id))
+    each = found.subquery()
+    place = func.row_number().over(partition_by=each.c.part, order_by=each.c.delay)
+    many = func.count().over(partition_by=each.c.part)
+    placed = pick(each.c.part, each.c.delay, place.label("place"), many.label("many")).subquery()
+    return pick(placed.c.part, placed.c.delay).where(placed.c.place == (placed.c.many + 1) // 2)
 
 
 def flags() -> list[Any]:

@@ -37,10 +37,10 @@ from mailcrm.services.tracking.classify import COUNTED
 from mailcrm.services.tracking.report_query import (
     FIGURES,
     PERIODS,
-    delays_of,
     emails_of,
     flags,
     hour_of,
+    medians_of,
     period,
     seen,
     step_of,
@@ -87,18 +87,15 @@ def summary(actor: Actor, scope: Scope) -> Summary:
     with reading() as session:
         (earlier, *now), templates, copies = _sums(session, actor, scope, [before, *begins, end])
         emails = emails_of(session, actor, scope, before, end)
-        delays: dict[bool, list[int]] = {True: [], False: []}
-        for of_copies in (False, True)[: 1 + copies]:
-            for is_now, delay in rows(session, delays_of(session, emails, start, copies=of_copies)):
-                delays[bool(is_now)].append(delay)
+        medians = {row[0]: row[1] for row in rows(session, medians_of(session, emails, start, copies=copies))}
         return Summary(
             start=start,
             end=end,
             sent=_sent(session, actor, scope, start, end),
             now=sum(now, Figures()),
             before=earlier,
-            first_open=_median(delays[True]),
-            first_open_before=_median(delays[False]),
+            first_open=_seconds(medians.get(1)),
+            first_open_before=_seconds(medians.get(0)),
             course=_course(start.astimezone(zone).date(), end.astimezone(zone).date(), scope, now),
             templates=_templates(session, actor, templates),
         )
@@ -160,8 +157,8 @@ def _sent(session: Session, actor: Actor, scope: Scope, start: datetime, end: da
     return int(scalar(session, statement) or 0)
 
 
-def _median(delays: list[int]) -> timedelta | None:
-    return timedelta(seconds=sorted(delays)[(len(delays) - 1) // 2]) if delays else None
+def _seconds(count: int | None) -> timedelta | None:
+    return None if count is None else timedelta(seconds=count)
 
 
 def _course(first: date, today: date, scope: Scope, by_step: Sequence[Figures]) -> tuple[Bucket, ...]:

@@ -56,11 +56,6 @@ def add_opens(tracked: TrackedMessage, made: Sequence[dict[str, Any]]) -> None:
     tracked.last_opened_at = max([*seen, *([tracked.last_opened_at] if tracked.last_opened_at else [])])
 
 
-def may_be_implied(tracked: TrackedMessage) -> bool:
-    """Whether the one open that is counted may be a conclusion, in whose place the next one comes."""
-    return tracked.opens == 1 and bool(tracked.clicks or tracked.replied_at)
-
-
 def imply(tracked: TrackedMessage, first_click: datetime | None) -> None:
     """A click or an answer implies an open that was not seen, or a first one before it (B05)."""
     acts = [at for at in (first_click, tracked.replied_at) if at is not None]

@@ -75,8 +75,8 @@ def write(waiting: Sequence[Waiting], again: bool = False) -> None:
             for batch in found:
                 if any(event["action"] == "click" for event in batch.made):
                     judging.judge_clicks_around(session, batch.tracked, batch.made)
-                elif counts.may_be_implied(batch.tracked):
-                    counts.count(session, batch.tracked)
+                elif batch.tracked.opens == 1 and (batch.tracked.clicks or batch.tracked.replied_at):
+                    counts.count(session, batch.tracked)  # the one open that is counted may be a conclusion
                 else:
                     counts.add_opens(batch.tracked, batch.made)
                 session.add(batch.tracked)

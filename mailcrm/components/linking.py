@@ -67,7 +67,7 @@ def suggestion(row: rx.Var[Row]) -> rx.Component:
         row.suggestion != "",
         rx.el.span(
             icon("sparkles", size=13),
-            rx.el.span(row.suggestion, class_name="cut", dir="auto"),
+            rx.el.span(row.suggestion, class_name="cut", dir="ltr"),  # a sentence of ours, whatever name is in it
             class_name="chip chip-suggest",
             on_click=InboxState.take_suggestion(row.id).stop_propagation,
             data_testid="suggestion",

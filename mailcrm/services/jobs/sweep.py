@@ -34,7 +34,7 @@ from mailcrm.services.db import reading
 from mailcrm.services.jobs import queue
 from mailcrm.services.mail import outage_letters, outages, reminders
 from mailcrm.services.mail.oauth import tokens
-from mailcrm.services.mail.outbox import draft_copy
+from mailcrm.services.mail.outbox import draft_copy_due
 from mailcrm.services.mail.providers import pace
 from mailcrm.services.mail.watch import TRUST
 from mailcrm.services.mail.writeback import queue as writeback
@@ -76,8 +76,8 @@ def sweep(*, starting: bool = False) -> int:
         for job, model, is_due in (
             ("deliver", Outbox, outbox_due(now)),
             ("sent_copy", Outbox, copy_due(now)),
-            ("draft_copies", Outbox, draft_copy.lacks_copy(now)),
-            ("draft_copies", DraftCopy, draft_copy.is_due(now)),
+            ("draft_copies", Outbox, draft_copy_due.lacks_copy(now)),
+            ("draft_copies", DraftCopy, draft_copy_due.is_due(now)),
             ("remind", Reminder, reminders.is_due(now)),
             ("tell_outage", Mailbox, outage_letters.untold()),
             ("account_letters", AccountLetter, account_letters.is_due(now)),

@@ -140,13 +140,15 @@ def _recipient(session: Session, row: Outbox) -> tuple[str, str]:
 
 
 def _of_draft(session: Session, actor: Actor, row: Outbox, name: str, address: str) -> values.Values:
+    """Gather a draft's values: of its own deal or lead, else of its conversation's deal, which the composer shows."""
+    own = row.deal_id is not None or row.lead_id is not None
     return values.gather(
         session,
         actor,
         name=name,
         address=address,
         person=values.of_address(session, actor, address) if address else None,
-        deal=_seen(session, actor, Deal, row.deal_id),
+        deal=_seen(session, actor, Deal, row.deal_id) if own else values.deal_of_conversation(session, actor, row),
         lead=_seen(session, actor, Lead, row.lead_id),
         mailbox=session.get(Mailbox, row.mailbox_id),
         from_address=row.from_address,

@@ -19,8 +19,11 @@ from mailcrm.models import (
     CustomValue,
     Deal,
     Lead,
+    Link,
     Mailbox,
+    Message,
     Organization,
+    Outbox,
     Person,
     PersonAddress,
     PersonPhone,
@@ -78,6 +81,25 @@ def of_address(session: Session, actor: Actor, address: str) -> Person | None:
         .join(PersonAddress, col(PersonAddress.person_id) == col(Person.id))
         .where(PersonAddress.address == address.strip().lower(), access.visible_crm(actor, Person))
         .order_by(col(Person.id))
+        .limit(1)
+    ).first()
+
+
+def deal_of_conversation(session: Session, actor: Actor, draft: Outbox) -> Deal | None:
+    """Return the newest visible deal of the conversation that a draft answers, which the reply comes into."""
+    if draft.reply_to_message_id is None:
+        return None
+    return session.exec(
+        select(Deal)
+        .join(Link, col(Link.deal_id) == col(Deal.id))
+        .join(Message, col(Message.thread_id) == col(Link.thread_id))
+        .where(
+            col(Message.id) == draft.reply_to_message_id,
+            access.visible_message(actor),
+            col(Link.unlinked_at).is_(None),
+            access.visible_crm(actor, Deal),
+        )
+        .order_by(col(Link.created_at).desc(), col(Link.id).desc())
         .limit(1)
     ).first()
 

@@ -16,7 +16,7 @@ from mailcrm.services.db import reading, transaction
 from mailcrm.services.jobs import sweep
 from mailcrm.services.mail import mailboxes
 from mailcrm.services.mail.imap.client import ImapConnection
-from mailcrm.services.mail.outbox import draft, draft_copy, queue
+from mailcrm.services.mail.outbox import draft, draft_copy, draft_copy_due, queue
 from mailcrm.services.mail.sync.engine import sync_mailbox
 from tests.integration.outbox.conftest import Desk
 
@@ -34,7 +34,7 @@ def work() -> int:
     """Run the job once typing has paused and every wait is over."""
     with transaction() as session:
         session.exec(update(DraftCopy).values(next_try_at=None, lease_until=None))  # type: ignore[call-overload]
-    with mock.patch.object(draft_copy, "SETTLED", -timedelta(seconds=1)):
+    with mock.patch.object(draft_copy_due, "SETTLED", -timedelta(seconds=1)):
         return draft_copy.keep_copies()
 
 
@@ -130,7 +130,7 @@ def test_nothing_is_put_there_unasked_and_all_goes_when_it_is_switched_off(askin
     assert work() == 0
     assert copies(asking) == []
     mailboxes.change(asking.actor, asking.mailbox_id, write_drafts=True)
-    with mock.patch.object(draft_copy, "SETTLED", -timedelta(seconds=1)):
+    with mock.patch.object(draft_copy_due, "SETTLED", -timedelta(seconds=1)):
         assert sweep.sweep() > 0
     work()
     assert len(copies(asking)) == 1

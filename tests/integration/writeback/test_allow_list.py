@@ -20,7 +20,7 @@ from mailcrm.errors import TransientError
 from mailcrm.models import Mailbox, utcnow
 from mailcrm.services.db import transaction
 from mailcrm.services.mail import threads
-from mailcrm.services.mail.outbox import draft, draft_copy, queue, sent_copy
+from mailcrm.services.mail.outbox import draft, draft_copy, draft_copy_due, queue, sent_copy
 from mailcrm.services.mail.outbox.views import DraftInput
 from mailcrm.services.mail.watch.watcher import Watcher
 from mailcrm.services.tracking import outgoing
@@ -135,7 +135,7 @@ def everything(desk: Desk, watch: Callable[[], Watcher], sink: SmtpSink) -> None
 
 def keep_copies_later() -> None:
     """The job of the drafts' copies, once typing has paused for long."""
-    with mock.patch.object(draft_copy, "SETTLED", -timedelta(seconds=1)):
+    with mock.patch.object(draft_copy_due, "SETTLED", -timedelta(seconds=1)):
         draft_copy.keep_copies()
 
 

@@ -11,7 +11,9 @@ from mailcrm.errors import NotFound, UserError
 from mailcrm.models import Deal, Mailbox, Organization, Outbox
 from mailcrm.services.access import Actor
 from mailcrm.services.crm import custom_fields, people
+from mailcrm.services.crm.linking import link
 from mailcrm.services.db import reading, transaction
+from mailcrm.services.mail import threads
 from mailcrm.services.mail.outbox import draft, queue
 from mailcrm.services.mail.outbox.views import DraftInput, DraftView
 from mailcrm.services.writing import fill
@@ -149,6 +151,24 @@ def test_in_an_answer_pills_are_filled_in_and_typed_braces_are_asked_about() -> 
     assert fill.preview(aino, asked.id).refused == ("{{ person.name }}",)
     with pytest.raises(UserError):
         queue.send(aino, asked.id)
+
+
+def test_an_answer_has_the_values_of_its_conversations_deal() -> None:
+    """M06: the composer shows that deal, so its fields are filled in; a deal of the draft's own comes before it."""
+    aino = a_user()
+    box = a_mailbox(aino)
+    asked = reply_to(aino, box, sender="Maja Kos <maja@x.test>")
+    pill = '<p><span class="mc-merge" data-field="deal.title">x</span></p>'
+
+    def shown(**more: object) -> str:
+        draft.save(aino, asked.id, DraftInput(box, to=asked.to, subject=asked.subject, html=pill + asked.html, **more))  # type: ignore[arg-type]
+        return fill.preview(aino, asked.id).html
+
+    assert "Weir sensors" not in shown()
+    thread_id = threads.list_threads(aino, folder="all").rows[0].id
+    link.link_thread(aino, thread_id, deal_id=a_deal(aino, "Weir sensors").card.id)
+    assert shown().startswith("<p><bdi>Weir sensors</bdi></p>")
+    assert shown(deal_id=a_deal(aino, "Pump station").card.id).startswith("<p><bdi>Pump station</bdi></p>")
 
 
 def test_rows_that_one_may_not_see_give_no_values() -> None:

@@ -18,6 +18,7 @@ from mailcrm.services.crm.linking.addresses import same
 from mailcrm.services.db import reading
 from mailcrm.services.mail.own_addresses import workspace_addresses
 from mailcrm.services.rows import pick, rows
+from mailcrm.services.writing.values import deal_of_conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +36,10 @@ def for_draft(actor: Actor, draft_id: int) -> DraftDeal | None:
         draft = access.load(session, Outbox, draft_id, access.own_outbox(actor))
         if draft.deal_id is not None or draft.lead_id is not None:
             return None
-        return _of_thread(session, actor, draft) or _only_open(session, actor, draft)
-
-
-def _of_thread(session: Session, actor: Actor, draft: Outbox) -> DraftDeal | None:
-    """The newest deal of the conversation that is answered, which the reply comes into."""
-    if draft.reply_to_message_id is None:
-        return None
-    statement = (
-        pick(Deal.id, Deal.title)
-        .join(Link, col(Link.deal_id) == col(Deal.id))
-        .join(Message, col(Message.thread_id) == col(Link.thread_id))
-        .where(
-            col(Message.id) == draft.reply_to_message_id,
-            access.visible_message(actor),
-            col(Link.unlinked_at).is_(None),
-            access.visible_crm(actor, Deal),
-        )
-        .order_by(col(Link.created_at).desc(), col(Link.id).desc())
-        .limit(1)
-    )
-    found = rows(session, statement)
-    return DraftDeal("thread", found[0][0], found[0][1]) if found else None
+        deal = deal_of_conversation(session, actor, draft)
+        if deal is not None and deal.id is not None:
+            return DraftDeal("thread", deal.id, deal.title)
+        return _only_open(session, actor, draft)
 
 
 def _only_open(session: Session, actor: Actor, draft: Outbox) -> DraftDeal | None:

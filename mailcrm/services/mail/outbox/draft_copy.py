@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy import and_, update
 from sqlmodel import Session, col
 
 from mailcrm.errors import MailcrmError, PermanentError, UserError
@@ -27,11 +26,11 @@ from mailcrm.services.mail.imap.client import ImapConnection
 from mailcrm.services.mail.imap.writing import Writer
 from mailcrm.services.mail.outbox import build, outgoing
 from mailcrm.services.mail.outbox.addresses import is_address
+from mailcrm.services.mail.outbox.draft_copy_due import is_due, lacks_copy, wanted
 from mailcrm.services.mail.outbox.queue import new_message_id
 from mailcrm.services.mail.signing_in import credentials, open_mailbox
 from mailcrm.services.rows import pick, rows, run
 
-SETTLED = timedelta(seconds=15)  # without a save: not every pause of typing is worth a copy
 LEASE = timedelta(minutes=5)
 BACKOFF_S = 30.0
 HOPELESS = timedelta(days=1)  # where the server can't: asked again, it may be another one by then
@@ -51,31 +50,6 @@ class _Job:
     folder: str
     raw: bytes | None
     at: datetime | None
-
-
-def lacks_copy(now: datetime) -> ColumnElement[bool]:
-    """A draft that somebody wrote in, in a mailbox that wants copies, without a row of its own."""
-    there = exists().where(col(DraftCopy.outbox_id) == Outbox.id, col(DraftCopy.mailbox_id) == Outbox.mailbox_id)
-    return and_(
-        col(Outbox.state) == "draft",
-        col(Outbox.revision) > 0,
-        col(Outbox.updated_at) <= now - SETTLED,
-        col(Outbox.mailbox_id).in_(_asking()),
-        ~there,
-    )
-
-
-def is_due(now: datetime) -> ColumnElement[bool]:
-    """A copy that is not as it should be, of a mailbox that can be reached."""
-    ready = or_(col(DraftCopy.next_try_at).is_(None), col(DraftCopy.next_try_at) <= now)
-    free = or_(col(DraftCopy.lease_until).is_(None), col(DraftCopy.lease_until) <= now)
-    live = select(col(Mailbox.id)).where(col(Mailbox.status) == "active")
-    newer = and_(
-        col(Outbox.updated_at) <= now - SETTLED,
-        or_(col(DraftCopy.copied_at).is_(None), col(DraftCopy.copied_at) < col(Outbox.updated_at)),
-    )
-    kept = exists().where(_wanted())
-    return and_(ready, free, col(DraftCopy.mailbox_id).in_(live), or_(~kept, exists().where(_wanted(), newer)))
 
 
 def check_possible(session: Session, mailbox_id: int) -> None:
@@ -101,25 +75,6 @@ def keep_copies(limit: int = 50) -> int:
     with reading() as session:
         due = [row_id for (row_id,) in rows(session, pick(DraftCopy.id).where(is_due(now)).limit(limit))]
     return sum(_keep(row_id or 0) for row_id in due)
-
-
-def _asking() -> Select[Any]:
-    """The mailboxes with copies. A folder for drafts that is synced would bring each back as a message: it has none."""
-    synced = select(col(Folder.mailbox_id)).where(col(Folder.role) == "drafts", col(Folder.chosen))
-    return select(col(Mailbox.id)).where(
-        col(Mailbox.write_drafts), col(Mailbox.kind) == "imap", col(Mailbox.id).not_in(synced)
-    )
-
-
-def _wanted() -> ColumnElement[bool]:
-    """The draft is one, and stands in the mailbox of the copy, whose user wants it."""
-    return and_(
-        col(Outbox.id) == col(DraftCopy.outbox_id),
-        col(Outbox.state) == "draft",
-        col(Outbox.mailbox_id) == col(DraftCopy.mailbox_id),
-        col(Mailbox.id) == col(DraftCopy.mailbox_id),
-        col(Mailbox.id).in_(_asking()),
-    )
 
 
 def _keep(copy_id: int) -> bool:
@@ -175,7 +130,7 @@ def _real(people: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 def _draft_of(session: Session, copy_id: int) -> tuple[Outbox, Mailbox] | None:
     asked = pick(Outbox.id, Mailbox.id).select_from(DraftCopy, Outbox, Mailbox)
-    for outbox_id, mailbox_id in rows(session, asked.where(col(DraftCopy.id) == copy_id, _wanted())):
+    for outbox_id, mailbox_id in rows(session, asked.where(col(DraftCopy.id) == copy_id, wanted())):
         return session.get_one(Outbox, outbox_id), session.get_one(Mailbox, mailbox_id)
     return None
 

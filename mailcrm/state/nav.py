@@ -53,7 +53,7 @@ class NavState(rx.State):
         self.me = Me(user.name, user.email, initials(user.name), user.role == "admin", user.theme, user.mail_links)
         self.workspace, self.demo = space.name, space.demo
         await self._count(actor)
-        if switched:
+        if switched or actor.language != "en":  # what a page that is loaded anew says of itself
             return rx.call_script(_LANG.get(actor.language, _LANG["en"]))
         return None
 

@@ -113,6 +113,7 @@ def test_every_page_is_whole(app: App, chromium: Browser, signed_in: Page, langu
     for path in pages():
         ready(page, app.url + path)
         expect(page.locator("html")).to_have_class(re.compile(theme))
+        expect(page.locator("html")).to_have_attribute("lang", language)
         expect(page.locator(".bones:visible")).to_have_count(0)
         found += [
             violations(page, still=True),

@@ -84,6 +84,7 @@ from mailcrm.state.settings_pipelines import PipelinesState
 from mailcrm.state.settings_records import RecordsSettingsState
 from mailcrm.state.signatures import SignaturesState
 from mailcrm.state.smart_bcc import SmartBccState
+from mailcrm.state.strangers import forget_when_they_leave
 from mailcrm.state.team import TeamState
 from mailcrm.state.teams import TeamsState
 from mailcrm.state.templates import TemplatesState
@@ -207,6 +208,7 @@ app.add_page(not_found.not_found, route="404", title="mailcrm")
 if with_gallery():
     app.add_page(gallery, route="/gallery", title="mailcrm")
 app.add_middleware(Gate(), index=0)
+forget_when_they_leave(app)
 
 
 app.register_lifespan_task(tracking.recording)

@@ -120,6 +120,8 @@ async def _answer(
     response = RedirectResponse(next_page, status_code=303)
     response.headers["Cache-Control"] = "no-store"
     if secret:
+        # The session that this browser had ends: nobody could end it by its cookie any more, and it may be a colleague's.
+        await asyncio.to_thread(sessions.sign_out, request.headers.get("cookie", ""))
         _set_cookie(response, sessions.cookie_name(), secret, sessions.LIFETIME)
     return response
 

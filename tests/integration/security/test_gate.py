@@ -271,3 +271,20 @@ def test_a_session_id_is_new_at_every_sign_in(served: Served, aino: Person) -> N
     assert len({*got, "sid=planted-by-somebody"}) == 3
     with served.inside():
         assert sessions.actor_of_cookie("sid=planted-by-somebody") is None
+
+
+def test_signing_in_ends_the_session_that_the_browser_had(served: Served, aino: Person, boss: Person) -> None:
+    """ASVS 7.2.4: its cookie is overwritten, so nobody could end it any more; a colleague's open tab is emptied with it."""
+    from tests.integration.security.conftest import PASSWORD
+
+    with served.inside():
+        before = f"sid={served.session(aino.actor)}"
+    answer = served.post("/auth/login", {"email": boss.email, "password": "wrong"}, Cookie=before)
+    with served.inside():
+        assert sessions.actor_of_cookie(before) is not None, "a try that fails ends nothing"
+    answer = served.post("/auth/login", {"email": boss.email, "password": PASSWORD}, Cookie=before)
+    with served.inside():
+        assert sessions.actor_of_cookie(before) is None
+        now = sessions.actor_of_cookie(answer.headers["set-cookie"].partition(";")[0])
+    assert now is not None
+    assert now.user_id == boss.actor.user_id

@@ -166,3 +166,21 @@ def test_cleaning_twice_changes_nothing() -> None:
     """Threat 1."""
     once = clean('<body bgcolor=red><p>a<b>b<i>c</b>d</i><table>x<tr><td>y</table><a href="https://x.test/?a&b">z</a>')
     assert clean(once) == once
+
+
+@pytest.mark.parametrize(
+    ("html", "style"),
+    [
+        ("<body bgcolor=#000000 text=white>x", "background-color: #000000; color: white;"),
+        ("<style>p{} body { background-color: #A3C5CC; color: black }</style><body>x", "background-color: #A3C5CC; color: black;"),
+        ("<style><!-- BODY{background:#008;color:white}--></style><body>x", "background: #008; color: white;"),
+        ("<body bgcolor='red;position:fixed'>x", "background-color: red;"),
+        ("<style>body{background:url(https://a.test/x)}</style><body style='color: red'>x", "color: red;"),
+        ("<style>@media print{body{color:red}}</style><body>x", ""),
+    ],
+)  # fmt: skip
+def test_the_paper_of_a_message_stays_under_its_letters(html: str, style: str) -> None:
+    """White letters on a dark body were white on white: a fragment has no body to carry a colour."""
+    cleaned = clean(html)
+    assert (f'style="{style}"' in cleaned) if style else ("style" not in cleaned)
+    assert clean(cleaned) == cleaned

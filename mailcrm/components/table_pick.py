@@ -4,9 +4,11 @@ from typing import Any
 
 import reflex as rx
 
+from mailcrm.components.buttons import button
+from mailcrm.components.icons import icon
 from mailcrm.components.record_side import label_chip
 from mailcrm.state.board import Choice
-from mailcrm.state.i18n import tr
+from mailcrm.state.i18n import tr, trn
 
 
 def options(rows: Any) -> rx.Component:
@@ -63,6 +65,36 @@ def narrow_by(value: Any, on_change: Any, label: Any, testid: str, *choices: rx.
 def do_with(label: Any, on_change: Any, testid: str, *choices: rx.Component) -> rx.Component:
     """Return a select that does something with the rows chosen, and reads its own name again afterwards."""
     return narrow_by("", on_change, label, testid, rx.el.option(label, value=""), *choices)
+
+
+def bulk_bar(state: Any, name: str) -> rx.Component:
+    """Return what is done with all rows chosen of a page of contacts: `name` begins its parts' test ids."""
+    return rx.el.div(
+        rx.el.span(trn("{n} chosen", "{n} chosen", state.picked.length()), class_name="b num", role="status"),
+        do_with(
+            tr("Give to"),
+            state.give,
+            f"{name}-bulk-owner",
+            options(state.owners),
+            rx.el.option(tr("No owner"), value="0"),
+        ),
+        rx.cond(
+            state.labels.length() > 0,
+            do_with(tr("Add label"), state.put_label, f"{name}-bulk-label", options(state.labels)),
+        ),
+        button(
+            icon("trash-2", size=14),
+            tr("Delete"),
+            look="bad",
+            size="btn-sm",
+            on_click=state.delete,
+            data_testid=f"{name}-bulk-delete",
+        ),
+        rx.el.span(class_name="grow"),
+        button(tr("Choose all"), look="ghost", size="btn-sm", on_click=state.pick_all),
+        class_name="table-bar",
+        data_testid=f"{name}-bulk",
+    )
 
 
 def labels_cell(marks: Any) -> rx.Component:

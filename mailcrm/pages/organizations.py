@@ -12,8 +12,8 @@ from mailcrm.components.forms import error_line, field, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.shell import shell
 from mailcrm.components.states import bones, empty
-from mailcrm.components.table_pick import do_with, labels_cell, narrow_by, options, pick_all, pick_one
-from mailcrm.state.i18n import tr, trn
+from mailcrm.components.table_pick import bulk_bar, labels_cell, narrow_by, options, pick_all, pick_one
+from mailcrm.state.i18n import tr
 from mailcrm.state.organizations import OrganizationRow, OrganizationsState
 
 PAUSE_MS = 180
@@ -57,7 +57,7 @@ def organizations() -> rx.Component:
             ink(icon("plus"), tr("Organization"), on_click=state.set_creating(True), data_testid="organization-create"),
             class_name="bar bar-line",
         ),
-        rx.cond(state.picked.length() > 0, _bulk(), _filters()),
+        rx.cond(state.picked.length() > 0, bulk_bar(OrganizationsState, "organizations"), _filters()),
         rx.el.div(
             rx.cond(
                 state.failed,
@@ -144,36 +144,6 @@ def _filter(name: str, label: rx.Var[str], *choices: rx.Component) -> rx.Compone
     change: Any = lambda chosen: OrganizationsState.set_filter(name, chosen)  # noqa: E731  an event takes a function
     value = OrganizationsState.filters.get(name, "")
     return narrow_by(value, change, label, f"organizations-filter-{name}", *choices)
-
-
-def _bulk() -> rx.Component:
-    state = OrganizationsState
-    return rx.el.div(
-        rx.el.span(trn("{n} chosen", "{n} chosen", state.picked.length()), class_name="b num", role="status"),
-        do_with(
-            tr("Give to"),
-            state.give,
-            "organizations-bulk-owner",
-            options(state.owners),
-            rx.el.option(tr("No owner"), value="0"),
-        ),
-        rx.cond(
-            state.labels.length() > 0,
-            do_with(tr("Add label"), state.put_label, "organizations-bulk-label", options(state.labels)),
-        ),
-        button(
-            icon("trash-2", size=14),
-            tr("Delete"),
-            look="bad",
-            size="btn-sm",
-            on_click=state.delete,
-            data_testid="organizations-bulk-delete",
-        ),
-        rx.el.span(class_name="grow"),
-        button(tr("Choose all"), look="ghost", size="btn-sm", on_click=state.pick_all),
-        class_name="table-bar",
-        data_testid="organizations-bulk",
-    )
 
 
 def _table() -> rx.Component:

@@ -11,9 +11,9 @@ from mailcrm.components.forms import error_line, field, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.shell import shell
 from mailcrm.components.states import bones, empty
-from mailcrm.components.table_pick import do_with, labels_cell, narrow_by, options, pick_all, pick_one
+from mailcrm.components.table_pick import bulk_bar, labels_cell, narrow_by, options, pick_all, pick_one
 from mailcrm.pages.organizations import contact_tabs
-from mailcrm.state.i18n import tr, trn
+from mailcrm.state.i18n import tr
 from mailcrm.state.people import ContactRow, PeopleState
 
 PAUSE_MS = 180
@@ -42,7 +42,7 @@ def people() -> rx.Component:
             ink(icon("plus"), tr("Person"), on_click=PeopleState.set_creating(True), data_testid="person-create"),
             class_name="bar bar-line",
         ),
-        rx.cond(PeopleState.picked.length() > 0, _bulk(), _filters()),
+        rx.cond(PeopleState.picked.length() > 0, bulk_bar(PeopleState, "people"), _filters()),
         rx.el.div(
             rx.cond(
                 PeopleState.failed,
@@ -161,35 +161,6 @@ def _filters() -> rx.Component:
             data_testid="people-sort",
         ),
         class_name="table-bar",
-    )
-
-
-def _bulk() -> rx.Component:
-    return rx.el.div(
-        rx.el.span(trn("{n} chosen", "{n} chosen", PeopleState.picked.length()), class_name="b num", role="status"),
-        do_with(
-            tr("Give to"),
-            PeopleState.give,
-            "people-bulk-owner",
-            options(PeopleState.owners),
-            rx.el.option(tr("No owner"), value="0"),
-        ),
-        rx.cond(
-            PeopleState.labels.length() > 0,
-            do_with(tr("Add label"), PeopleState.put_label, "people-bulk-label", options(PeopleState.labels)),
-        ),
-        button(
-            icon("trash-2", size=14),
-            tr("Delete"),
-            look="bad",
-            size="btn-sm",
-            on_click=PeopleState.delete,
-            data_testid="people-bulk-delete",
-        ),
-        rx.el.span(class_name="grow"),
-        button(tr("Choose all"), look="ghost", size="btn-sm", on_click=PeopleState.pick_all),
-        class_name="table-bar",
-        data_testid="people-bulk",
     )
 
 

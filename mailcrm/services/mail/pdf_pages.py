@@ -12,6 +12,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ WALL_S = 60.0  # twelve seconds of CPU on a busy machine
 AT_ONCE = 2
 KEPT = 2
 _ROOT = Path(__file__).resolve().parents[3]
+_WORKER = (sys.executable, "-m", "mailcrm.services.mail.pdf_worker")
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -61,19 +63,26 @@ def _kept(file: _Content) -> Drawn:
 
 
 def _ask(content: bytes) -> bytes:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mailcrm.services.mail.pdf_worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=_ROOT,
-        env={"PYTHONPATH": str(_ROOT), "PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-    )
-    try:
-        return process.communicate(content, WALL_S)[0][:MAX_ANSWER]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()[0][:MAX_ANSWER]
+    """Return what the process says, no more than MAX_ANSWER of it: it may have become the file's own."""
+    with tempfile.TemporaryFile() as given:
+        given.write(content)
+        given.seek(0)
+        process = subprocess.Popen(
+            _WORKER,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=_ROOT,
+            env={"PYTHONPATH": str(_ROOT), "PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+        )
+        over = threading.Timer(WALL_S, process.kill)
+        over.start()
+        with process:
+            try:
+                return process.stdout.read(MAX_ANSWER) if process.stdout is not None else b""
+            finally:
+                over.cancel()
+                process.kill()
 
 
 def _read(answer: bytes) -> Drawn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 
 import pytest
@@ -95,3 +96,11 @@ def test_an_answer_is_pictures_only() -> None:
     assert len(pdf_pages._read(whole + struct.pack(">I", 30) + b"<script>alert(1)</script>").pages) == 1  # noqa: SLF001
     assert pdf_pages._read(b"\0\0\0\2" + struct.pack(">I", 9) + b"GIF89a...").count == 0  # noqa: SLF001
     assert pdf_pages._read(whole[:-4]).pages == ()  # noqa: SLF001
+
+
+def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What draws may have become the file's own: it fills no memory here."""
+    endless = "import sys\nwhile True: sys.stdout.buffer.write(bytes(65_536))"
+    monkeypatch.setattr(pdf_pages, "_WORKER", (sys.executable, "-c", endless))
+    monkeypatch.setattr(pdf_pages, "MAX_ANSWER", 1_000_000)
+    assert len(pdf_pages._ask(b"%PDF-")) == 1_000_000

@@ -5,7 +5,8 @@ import reflex as rx
 from mailcrm.components.dialogs import dialog_actions, form_dialog
 from mailcrm.components.forms import error_line, field, text_input
 from mailcrm.components.person_picker import person_picker
-from mailcrm.state.board import BoardState, Choice
+from mailcrm.state.board import BoardState
+from mailcrm.state.choices import Choice
 from mailcrm.state.i18n import tr
 
 

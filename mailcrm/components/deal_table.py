@@ -8,7 +8,8 @@ from mailcrm.components.buttons import button, icon_button
 from mailcrm.components.icons import icon
 from mailcrm.components.states import bones, empty
 from mailcrm.components.table_pick import do_with, labels_cell, narrow_by, options, pick_all, pick_one
-from mailcrm.state.board import BoardState, Choice
+from mailcrm.state.board import BoardState
+from mailcrm.state.choices import Choice
 from mailcrm.state.deal_table import TableRow, TableState
 from mailcrm.state.i18n import tr, trn
 

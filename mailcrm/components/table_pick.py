@@ -7,7 +7,7 @@ import reflex as rx
 from mailcrm.components.buttons import button
 from mailcrm.components.icons import icon
 from mailcrm.components.record_side import label_chip
-from mailcrm.state.board import Choice
+from mailcrm.state.choices import Choice
 from mailcrm.state.i18n import tr, trn
 
 

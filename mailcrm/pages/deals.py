@@ -13,8 +13,9 @@ from mailcrm.components.drop_zone import drop_zone
 from mailcrm.components.forms import field, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.shell import shell
-from mailcrm.state.board import BoardState, Choice
+from mailcrm.state.board import BoardState
 from mailcrm.state.board_rows import Column
+from mailcrm.state.choices import Choice
 from mailcrm.state.deal_table import TableState
 from mailcrm.state.i18n import tr
 

@@ -4,13 +4,15 @@ import reflex as rx
 
 from mailcrm import routes
 from mailcrm.components.avatar import avatar
-from mailcrm.components.buttons import button, icon_button, ink
+from mailcrm.components.buttons import button, icon_button
 from mailcrm.components.deal_line import deal_line
-from mailcrm.components.forms import error_line, field, text_input
+from mailcrm.components.edit_field import edit_field
+from mailcrm.components.forms import error_line, text_input
 from mailcrm.components.icons import icon
 from mailcrm.components.record_side import record_side
 from mailcrm.components.shell import shell
-from mailcrm.components.states import bones, empty
+from mailcrm.components.states import bones, empty, wrong
+from mailcrm.components.table_pick import options
 from mailcrm.components.timeline import record
 from mailcrm.state.i18n import tr
 from mailcrm.state.organization import Domain, OrganizationState, Sum
@@ -59,12 +61,12 @@ def _head() -> rx.Component:
         rx.el.div(
             avatar(WHAT.initials, size="lg", square=True),
             rx.el.div(
-                rx.el.h1(WHAT.name, class_name="t5 cut", dir="auto"),
+                _name(),
                 rx.el.p(rx.foreach(OrganizationState.sums, _sum), class_name="dim cut"),
                 class_name="col grow",
             ),
             rx.el.select(
-                rx.foreach(OrganizationState.owners, lambda each: rx.el.option(each[1], value=each[0], key=each[0])),
+                options(OrganizationState.owners),
                 value=OrganizationState.owner_id,
                 on_change=OrganizationState.hand_over,
                 class_name="pick",
@@ -75,7 +77,6 @@ def _head() -> rx.Component:
             rx.dropdown_menu.root(
                 rx.dropdown_menu.trigger(icon_button("ellipsis", tr("More actions"))),
                 rx.dropdown_menu.content(
-                    rx.dropdown_menu.item(tr("Edit details"), on_select=OrganizationState.edit(True)),
                     rx.dropdown_menu.item(tr("Delete"), color="red", on_select=OrganizationState.delete),
                     align="end",
                 ),
@@ -92,41 +93,55 @@ def _sum(row: rx.Var[Sum]) -> rx.Component:
     )
 
 
-def _section(title: rx.Var[str], *content: rx.Component, action: rx.Component | None = None) -> rx.Component:
-    head = rx.el.div(rx.el.h2(title, class_name="b grow"), action or rx.fragment(), class_name="row side-head")
+def _section(title: rx.Var[str], *content: rx.Component) -> rx.Component:
+    head = rx.el.div(rx.el.h2(title, class_name="b grow"), class_name="row side-head")
     return rx.el.section(head, *content, class_name="sect")
 
 
 def _details() -> rx.Component:
-    form = rx.el.form(
-        field(
-            tr("Name"),
-            text_input("organization_name", default_value=WHAT.name, dir="auto", data_testid="organization-edit-name"),
-            name="organization_name",
+    return _section(
+        tr("Details"),
+        rx.el.dl(
+            rx.el.dt(tr("Address")),
+            rx.el.dd(
+                edit_field(
+                    WHAT.address,
+                    tr("Address"),
+                    lambda text: OrganizationState.change("address", text),
+                    "organization-edit-address",
+                    placeholder=tr("Add a postal address"),
+                    dir="auto",
+                ),
+                _wrong("address"),
+            ),
+            class_name="facts facts-left fact-edit",
+            data_testid="organization-details",
         ),
-        field(
-            tr("Address"),
-            text_input("organization_address", default_value=WHAT.address, dir="auto"),
-            name="organization_address",
-        ),
-        error_line(OrganizationState.wrong),
-        rx.el.div(
-            ink(tr("Save"), type="submit", data_testid="organization-edit-save"),
-            button(tr("Cancel"), look="ghost", on_click=OrganizationState.edit(False)),
-            class_name="row",
-        ),
-        on_submit=OrganizationState.save,
-        class_name="col gap12 edit-form",
     )
-    facts = rx.el.dl(_fact(tr("Address"), WHAT.address), _fact(tr("Owner"), WHAT.owner), class_name="facts facts-left")
-    edit = button(
-        tr("Edit"), look="ghost", size="btn-sm", on_click=OrganizationState.edit(True), data_testid="organization-edit"
-    )
-    return _section(tr("Details"), rx.cond(OrganizationState.editing, form, facts), action=edit)
 
 
-def _fact(label: rx.Var[str], value: rx.Var[str]) -> rx.Component:
-    return rx.cond(value != "", rx.fragment(rx.el.dt(label), rx.el.dd(value, dir="auto")))
+def _name() -> rx.Component:
+    """The name as the page's heading; it is changed by clicking it."""
+    return rx.fragment(
+        rx.el.h1(
+            rx.el.span(WHAT.name, class_name="sizer", aria_hidden="true"),
+            edit_field(
+                WHAT.name,
+                tr("Name"),
+                lambda text: OrganizationState.change("name", text),
+                "organization-edit-name",
+                cls="t5",
+                dir="auto",
+            ),
+            class_name="t5 deal-title person-title",
+            aria_label=WHAT.name,
+        ),
+        _wrong("name"),
+    )
+
+
+def _wrong(name: str) -> rx.Component:
+    return rx.cond(OrganizationState.wrong_field == name, wrong(OrganizationState.wrong))
 
 
 def _domains() -> rx.Component:

@@ -22,6 +22,7 @@ from mailcrm.components.person_details import (
 from mailcrm.components.record_side import record_side
 from mailcrm.components.shell import shell
 from mailcrm.components.states import bones, empty
+from mailcrm.components.table_pick import options
 from mailcrm.components.timeline import record
 from mailcrm.state.board import BoardState
 from mailcrm.state.composer import ComposerState
@@ -106,7 +107,7 @@ def _head() -> rx.Component:
             ),
             rx.el.div(
                 rx.el.select(
-                    rx.foreach(PersonState.owners, lambda each: rx.el.option(each[1], value=each[0], key=each[0])),
+                    options(PersonState.owners),
                     value=PersonState.owner_id,
                     on_change=PersonState.hand_over,
                     class_name="pick",

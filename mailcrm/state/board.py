@@ -4,7 +4,6 @@ A move answers with the card where it was dropped; the services' answer then set
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
@@ -14,29 +13,21 @@ from mailcrm.errors import MailcrmError, UserError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
-from mailcrm.services.crm import deals, labels, people, pipelines
+from mailcrm.services.crm import deals, pipelines
 from mailcrm.services.i18n import gettext
 from mailcrm.state import early
 from mailcrm.state.board_rows import Column, carry, columns, summary
+from mailcrm.state.choices import Choice, labels_of, owners
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.earlier import EarlierState
 from mailcrm.state.money import CURRENCIES, minor_units
-from mailcrm.state.present import PersonRow, eyes_of, person
+from mailcrm.state.person_pick import PersonPick, person_of
+from mailcrm.state.present import eyes_of
 from mailcrm.state.session import actor_of
 from mailcrm.state.undoing import offer
 
-MOST_MATCHES = 5
 
-
-@dataclass(frozen=True)
-class Choice:
-    """A value of a select and what it reads."""
-
-    value: str
-    label: str
-
-
-class BoardState(rx.State):
+class BoardState(PersonPick, rx.State):
     """The board of one pipeline."""
 
     columns: list[Column] = []
@@ -50,9 +41,6 @@ class BoardState(rx.State):
     stages: list[Choice] = []
     currency: str = "EUR"
     currencies: list[str] = []
-    matches: list[PersonRow] = []
-    person_id: int = 0
-    person_name: str = ""
     wrong: str = ""
     losing_id: int = 0
     losing_title: str = ""
@@ -212,20 +200,6 @@ class BoardState(rx.State):
         """Close the form, or leave it open."""
         self.creating = as_flag(is_open)
 
-    @rx.event(supersedes=True)
-    async def find_person(self, text: str):
-        """List the people whose name or address match what was typed."""
-        actor, text = await actor_of(self), as_text(text, 100).strip()
-        self.person_id, self.person_name, self.matches = 0, "", []
-        if text:
-            page = await asyncio.to_thread(lambda: people.list_people(actor, query=text, limit=MOST_MATCHES))
-            self.matches = [person(each) for each in page.rows]
-
-    @rx.event
-    async def choose_person(self, person_id: int):
-        """Take one of the people found; 0 takes nobody."""
-        await self._choose_person(as_int(person_id))
-
     @rx.event
     async def create(self, form: dict[str, Any]):
         """Make the deal and open it."""
@@ -247,14 +221,9 @@ class BoardState(rx.State):
         self.stage_id = stage_id or as_int(self.stages[0].value if self.stages else 0)
         self.currency = (await asyncio.to_thread(users.workspace)).currency
         self.currencies = [self.currency, *(code for code in CURRENCIES if code != self.currency)]
-        self.creating, self.wrong, self.matches, self.person_id, self.person_name = True, "", [], 0, ""
+        self.creating, self.wrong = True, ""
+        self._nobody()
         self._opened_at = early.now()
-
-    async def _choose_person(self, person_id: int) -> None:
-        self.matches, self.person_id, self.person_name = [], 0, ""
-        if person_id:
-            view = await asyncio.to_thread(people.get_person, await actor_of(self), person_id)
-            self.person_id, self.person_name = view.card.id, view.card.name
 
     def _stage_of(self, deal_id: int) -> int:
         return next((column.id for column in self.columns for card in column.cards if card.deal.id == deal_id), 0)
@@ -269,14 +238,12 @@ class BoardState(rx.State):
         self.pipelines = [Choice(str(each.id), each.name) for each in found]
         if self.pipeline_id not in {each.id for each in found}:
             self.pipeline_id = 0
-        known = await asyncio.to_thread(labels.list_labels, actor, "deal")
-        self.labels = [Choice(str(each.id), each.name) for each in known]
+        self.labels = await labels_of(actor, "deal")
         if self.label not in {each.value for each in self.labels}:
             self.label = ""
         owner_id, label_id = as_int(self.owner) or None, as_int(self.label) or None
         view = await asyncio.to_thread(deals.board, actor, self.pipeline_id or None, self.query, owner_id, label_id)
-        colleagues = await asyncio.to_thread(users.all_users, actor)
-        self.owners = [Choice(str(each.id), each.name) for each in colleagues if not each.disabled]
+        self.owners = await owners(actor)
         self.pipeline_id = view.pipeline_id
         self.columns, self.summary = columns(view, eyes), summary(view, actor.language)
         self.loading = False
@@ -287,12 +254,8 @@ def _create(actor: Actor, fields: dict[str, str], currency: str, person_id: int 
     if not title:
         raise UserError("input.missing", field=gettext(actor.language, "Title"))
     value = minor_units(fields.get("deal_value", ""), currency)
-    name = fields.get("deal_person", "").strip()
-    if person_id is None and name:
-        address = (name,) if "@" in name else ()
-        made = people.create_person(actor, name=name.partition("@")[0], addresses=address)
-        person_id = made.card.id if hasattr(made, "card") else made.id  # pyright: ignore[reportAttributeAccessIssue]
-    deal_made = deals.create_deal(
+    person_id = person_of(actor, person_id, fields.get("deal_person", ""))
+    made = deals.create_deal(
         actor,
         title=title,
         value_minor=value,
@@ -300,4 +263,4 @@ def _create(actor: Actor, fields: dict[str, str], currency: str, person_id: int 
         stage_id=as_int(fields.get("deal_stage", "")) or None,
         person_id=person_id,
     )
-    return deal_made.card.id if hasattr(deal_made, "card") else deal_made.id  # pyright: ignore[reportAttributeAccessIssue]
+    return made.card.id

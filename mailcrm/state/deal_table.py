@@ -12,13 +12,15 @@ from mailcrm.errors import MailcrmError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
-from mailcrm.services.crm import deal_list, labels, organizations, people, pipelines
+from mailcrm.services.crm import deal_list, organizations, people, pipelines
 from mailcrm.services.crm.views import PersonCard
 from mailcrm.services.i18n import N_, ngettext
-from mailcrm.state.board import BoardState, Choice
+from mailcrm.state.board import BoardState
 from mailcrm.state.board_rows import next_step
+from mailcrm.state.choices import Choice, labels_of, owners
 from mailcrm.state.coerce import as_int, as_text
 from mailcrm.state.money import minor_units
+from mailcrm.state.picks import Picks
 from mailcrm.state.present import Eyes, eyes_of
 from mailcrm.state.session import actor_of
 from mailcrm.state.undoing import Acts, noted, offer, taken
@@ -52,7 +54,7 @@ class TableRow:
     labels: tuple[tuple[str, str], ...]
 
 
-class TableState(rx.State):
+class TableState(Picks, rx.State):
     """What the table view of /deals shows."""
 
     rows: list[TableRow] = []
@@ -71,7 +73,6 @@ class TableState(rx.State):
     person_name: str = ""
     organizations: list[str] = []
     organization_name: str = ""
-    picked: list[int] = []
     columns: str = rx.LocalStorage(USUAL, name="mailcrm_deal_columns")
     _before: Acts[deal_list.Before] = {}
 
@@ -155,18 +156,6 @@ class TableState(rx.State):
         self.cursor = page.next_cursor or ""
 
     @rx.event
-    async def pick(self, deal_id: int):
-        """Choose a deal for a change of many, or not."""
-        one = as_int(deal_id)
-        self.picked = [each for each in self.picked if each != one] if one in self.picked else [*self.picked, one]
-
-    @rx.event
-    async def pick_all(self):
-        """Choose every deal that is listed, or none."""
-        listed = [row.id for row in self.rows]
-        self.picked = [] if len(self.picked) == len(listed) else listed
-
-    @rx.event
     async def change(self, what: str, value: str):
         """Move what is chosen to a stage, or give it an owner; offers Undo."""
         actor, chosen, row_id = await actor_of(self), list(self.picked), as_int(value)
@@ -205,24 +194,20 @@ class TableState(rx.State):
             self.picked = []
             return
         found = await asyncio.to_thread(pipelines.list_pipelines, actor)
-        colleagues = await asyncio.to_thread(users.all_users, actor)
         several = len(found) > 1
         self.stages = [
             Choice(str(stage.id), f"{each.name} › {stage.name}" if several else stage.name)
             for each in found
             for stage in each.stages
         ]
-        self.owners = [Choice(str(each.id), each.name) for each in colleagues if not each.disabled]
-        known = await asyncio.to_thread(labels.list_labels, actor, "deal")
-        self.labels = [Choice(str(each.id), each.name) for each in known]
+        self.owners, self.labels = await owners(actor), await labels_of(actor, "deal")
         for name, choices in (("stage", self.stages), ("label", self.labels)):  # what was deleted filters no more
             if self.filters.get(name, "") not in {"", *(each.value for each in choices)}:
                 self.filters = {key: kept for key, kept in self.filters.items() if key != name}
                 await self._fill(actor)
                 return
         self.rows = [_row(each, eyes) for each in page.rows]
-        listed = {row.id for row in self.rows}
-        self.picked = [each for each in self.picked if each in listed]  # nothing changes that nobody sees
+        self._keep_listed()
         self.cursor, self.failed, self.loading = page.next_cursor or "", "", False
         self.filtered = self.filters != {"status": "open"}
         count = ngettext(actor.language, "{n} deal", "{n} deals", sum(each.count for each in sums))

@@ -11,27 +11,20 @@ from mailcrm.errors import MailcrmError, NotFound
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
 from mailcrm.services.auth import users
-from mailcrm.services.crm import labels, leads, people
+from mailcrm.services.crm import leads, people
 from mailcrm.services.i18n import gettext
 from mailcrm.state import early
+from mailcrm.state.choices import Choice, labels_of, owners
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.money import CURRENCIES, minor_units, plain_amount
 from mailcrm.state.panel import NOBODY
+from mailcrm.state.person_pick import PersonPick, person_of
 from mailcrm.state.present import Eyes, PersonRow, eyes_of, hue, initials, person
 from mailcrm.state.session import actor_of
 from mailcrm.state.undoing import offer
 
 PAGE = 50
-MOST_MATCHES = 5
 STATUSES = ("open", "converted", "archived")
-
-
-@dataclass(frozen=True)
-class Colleague:
-    """A value of a select: an owner, a label."""
-
-    value: str
-    label: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ class LeadRow:
     currency: str = ""
 
 
-class LeadsState(rx.State):
+class LeadsState(PersonPick, rx.State):
     """What /leads and /lead/[id] show."""
 
     rows: list[LeadRow] = []
@@ -66,9 +59,9 @@ class LeadsState(rx.State):
     status: str = "open"
     owner: str = ""
     label: str = ""
-    labels: list[Colleague] = []
+    labels: list[Choice] = []
     query: str = ""
-    owners: list[Colleague] = []
+    owners: list[Choice] = []
     cursor: str = ""
     loading: bool = True
     failed: str = ""
@@ -76,9 +69,6 @@ class LeadsState(rx.State):
     creating: bool = False
     editing: bool = False
     currencies: list[str] = []
-    matches: list[PersonRow] = []
-    person_id: int = 0
-    person_name: str = ""
     wrong: str = ""
     _opened_at: float = 0.0  # the form for a new one
 
@@ -147,23 +137,6 @@ class LeadsState(rx.State):
         """Close the form without saving."""
         if not as_flag(is_open):
             self.creating = self.editing = False
-
-    @rx.event(supersedes=True)
-    async def find_person(self, text: str):
-        """List the people whose name or address match what was typed."""
-        actor, text = await actor_of(self), as_text(text, 100).strip()
-        self.person_id, self.person_name, self.matches = 0, "", []
-        if text:
-            page = await asyncio.to_thread(lambda: people.list_people(actor, query=text, limit=MOST_MATCHES))
-            self.matches = [person(each) for each in page.rows]
-
-    @rx.event
-    async def choose_person(self, person_id: int):
-        """Take one of the people found; 0 takes nobody."""
-        self.matches, self.person_id, self.person_name = [], 0, ""
-        if as_int(person_id):
-            view = await asyncio.to_thread(people.get_person, await actor_of(self), as_int(person_id))
-            self.person_id, self.person_name = view.card.id, view.card.name
 
     @rx.event
     async def save(self, form: dict[str, Any]):
@@ -236,7 +209,8 @@ class LeadsState(rx.State):
 
     async def _currencies(self, first: str) -> None:
         self.currencies = [first, *(code for code in CURRENCIES if code != first)]
-        self.wrong, self.matches, self.person_id, self.person_name = "", [], 0, ""
+        self.wrong = ""
+        self._nobody()
 
     def _page(self, actor: Actor, cursor: str | None) -> Any:
         owner_id, label_id = as_int(self.owner) or None, as_int(self.label) or None
@@ -247,8 +221,7 @@ class LeadsState(rx.State):
         lead_id = as_int(self.lead_arg) if self.router.url.path.startswith("/lead/") else 0  # pyright: ignore[reportAttributeAccessIssue]
         try:
             page = await asyncio.to_thread(self._page, actor, None)
-            colleagues = await asyncio.to_thread(users.all_users, actor)
-            known = await asyncio.to_thread(labels.list_labels, actor, "lead")
+            colleagues, known = await owners(actor), await labels_of(actor, "lead")
             view = await asyncio.to_thread(leads.get_lead, actor, lead_id) if lead_id else None
             who = await asyncio.to_thread(people.get_person, actor, view.person_id) if view and view.person_id else None
             self.missing = False
@@ -260,8 +233,7 @@ class LeadsState(rx.State):
             return
         self.rows = [_row(each, eyes) for each in page.rows]
         self.cursor, self.failed = page.next_cursor or "", ""
-        self.owners = [Colleague(str(each.id), each.name) for each in colleagues if not each.disabled]
-        self.labels = [Colleague(str(each.id), each.name) for each in known]
+        self.owners, self.labels = colleagues, known
         if self.label not in {each.value for each in self.labels}:
             self.label = ""
         self.lead = _row(view, eyes) if view else LeadRow()
@@ -273,11 +245,8 @@ def _save(actor: Actor, lead_id: int, fields: dict[str, str], person_id: int | N
     currency = fields.get("lead_currency", "") or "EUR"
     typed = fields.get("lead_value", "").strip()
     value = minor_units(typed, currency) if typed else None
-    name = fields.get("lead_person", "").strip()
     title = fields.get("lead_title", "")
-    if person_id is None and name:
-        address = (name,) if "@" in name else ()
-        person_id = people.create_person(actor, name=name.partition("@")[0], addresses=address).card.id
+    person_id = person_of(actor, person_id, fields.get("lead_person", ""))
     if lead_id:
         given = {"title": title, "value_minor": value, "currency": currency, "person_id": person_id}
         return leads.change_lead(actor, lead_id, **given).id

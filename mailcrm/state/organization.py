@@ -10,15 +10,16 @@ from mailcrm import routes
 from mailcrm.errors import MailcrmError, NotFound, UserError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.auth import users
 from mailcrm.services.crm import domains, organizations
 from mailcrm.services.i18n import N_, gettext, ngettext
-from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
+from mailcrm.state.choices import Choice, owners
+from mailcrm.state.coerce import as_form, as_int, as_text
 from mailcrm.state.present import DealRow, PersonRow, deal, eyes_of, initials, person
 from mailcrm.state.session import actor_of
 from mailcrm.state.toasts import warn
 from mailcrm.state.undoing import offer
 
+FIELDS = ("name", "address")
 STATUSES = {"open": N_("Open deals"), "won": N_("Won deals"), "lost": N_("Lost deals")}
 
 
@@ -29,7 +30,6 @@ class OrganizationFacts:
     id: int = 0
     name: str = ""
     address: str = ""
-    owner: str = ""
     initials: str = ""
 
 
@@ -59,16 +59,16 @@ class OrganizationState(rx.State):
     deals: list[DealRow] = []
     sums: list[Sum] = []
     missing: bool = False
-    editing: bool = False
     wrong: str = ""
+    wrong_field: str = ""
     wrong_domain: str = ""
     owner_id: str = "0"
-    owners: list[tuple[str, str]] = []
+    owners: list[Choice] = []
 
     @rx.event
     async def open_page(self):
         """Show the organization of the address."""
-        self.missing, self.editing, self.wrong, self.wrong_domain = False, False, "", ""
+        self.missing, self.wrong, self.wrong_field, self.wrong_domain = False, "", "", ""
         yield
         await self._fill(await actor_of(self), as_int(self.organization_arg))  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -78,27 +78,18 @@ class OrganizationState(rx.State):
         await self._fill(await actor_of(self), as_int(self.organization_arg))  # pyright: ignore[reportAttributeAccessIssue]
 
     @rx.event
-    async def edit(self, on: bool):
-        """Edit the details in place, or stop."""
-        self.editing, self.wrong = as_flag(on), ""
-
-    @rx.event
-    async def save(self, form: dict[str, Any]):
-        """Save name and address."""
-        actor, fields, row_id = await actor_of(self), as_form(form), self.facts.id
-        try:
-            await asyncio.to_thread(
-                lambda: organizations.change_organization(
-                    actor,
-                    row_id,
-                    name=fields.get("organization_name", ""),
-                    address=fields.get("organization_address", ""),
-                )
-            )
-        except MailcrmError as error:
-            self.wrong = i18n.sentence(error, actor.language)
+    async def change(self, field: str, text: str):
+        """Save name or address as it was typed; what is wrong is said below it."""
+        actor, text, row_id = await actor_of(self), as_text(text, 1000).strip(), self.facts.id
+        if not isinstance(field, str) or field not in FIELDS or text == getattr(self.facts, field):
             return
-        self.editing, self.wrong = False, ""
+        changed: dict[str, Any] = {field: text}
+        self.wrong = self.wrong_field = ""
+        try:
+            await asyncio.to_thread(lambda: organizations.change_organization(actor, row_id, **changed))
+        except UserError as error:
+            self.wrong, self.wrong_field = i18n.sentence(error, actor.language), field
+            return
         await self._fill(actor, row_id)
 
     @rx.event
@@ -162,16 +153,14 @@ class OrganizationState(rx.State):
         eyes = eyes_of(actor)
         try:
             view = await asyncio.to_thread(organizations.get_organization, actor, row_id)
-            colleagues = await asyncio.to_thread(users.all_users, actor)
         except NotFound:
             self.reset()
             self.missing = True
             return
         card = view.card
-        self.facts = OrganizationFacts(card.id, card.name, view.address, view.owner, initials(card.name))
+        self.facts = OrganizationFacts(card.id, card.name, view.address, initials(card.name))
         self.owner_id = str(view.owner_id or 0)
-        nobody = ("0", gettext(actor.language, "No owner"))
-        self.owners = [nobody, *((str(each.id), each.name) for each in colleagues if not each.disabled)]
+        self.owners = await owners(actor, or_nobody=True)
         self.domains = [Domain(each, domains.shown(each)) for each in card.domains]
         self.people, self.deals = [person(each) for each in view.people], [deal(each, eyes) for each in view.deals]
         self.sums = [

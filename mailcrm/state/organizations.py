@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import reflex as rx
 
@@ -10,17 +10,14 @@ from mailcrm import routes
 from mailcrm.errors import MailcrmError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.auth import users
-from mailcrm.services.crm import domains, labels, organization_list, organizations
+from mailcrm.services.crm import domains, organization_list, organizations
 from mailcrm.services.i18n import ngettext
 from mailcrm.state import early
-from mailcrm.state.board import Choice
+from mailcrm.state.bulk_change import BulkChange, Verbs
+from mailcrm.state.choices import Choice, labels_of, owners
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
-from mailcrm.state.picks import Picks
 from mailcrm.state.present import initials
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import warn
-from mailcrm.state.undoing import Acts, noted, offer, taken
 
 FIRST = 50
 MOST_AT_ONCE = 200  # what the service gives in one page
@@ -42,8 +39,22 @@ class OrganizationRow:
     labels: tuple[tuple[str, str], ...]
 
 
-class OrganizationsState(Picks, rx.State):
+def _said(language: str, what: str, n: int) -> str:
+    if what == "deleted":
+        return ngettext(language, "{n} organization deleted", "{n} organizations deleted", n)
+    return ngettext(language, "{n} organization changed", "{n} organizations changed", n)
+
+
+class OrganizationsState(BulkChange, rx.State):
     """The organizations of the workspace."""
+
+    _verbs: ClassVar[Verbs] = Verbs(
+        "organization",
+        organizations.hand_over,
+        organization_list.delete_many,
+        organization_list.restore_many,
+        _said,
+    )
 
     rows: list[OrganizationRow] = []
     cursor: str = ""
@@ -56,7 +67,6 @@ class OrganizationsState(Picks, rx.State):
     creating: bool = False
     _opened_at: float = 0.0  # the form
     wrong: str = ""
-    _done: Acts[tuple[str, Any]] = {}
 
     @rx.event
     async def open_page(self):
@@ -103,56 +113,6 @@ class OrganizationsState(Picks, rx.State):
             self.cursor = page.next_cursor or ""
 
     @rx.event
-    async def give(self, owner_id: str):
-        """Give those chosen to a colleague, "0" to nobody; offers Undo."""
-        chosen, text = list(self.picked), as_text(owner_id, 20)
-        if text:
-            owners = dict.fromkeys(chosen, as_int(text) or None)
-            return await self._change("owners", lambda actor: organizations.hand_over(actor, owners))
-        return None
-
-    @rx.event
-    async def put_label(self, label_id: str):
-        """Put a label on those chosen; offers Undo."""
-        chosen, label = list(self.picked), as_int(label_id)
-        if label:
-            return await self._change(
-                "label", lambda actor: (label, labels.put_many(actor, "organization", chosen, label, True))
-            )
-        return None
-
-    @rx.event
-    async def delete(self):
-        """Move those chosen to the trash; offers Undo."""
-        chosen = list(self.picked)
-
-        def act(actor: Actor) -> list[int]:
-            organization_list.delete_many(actor, chosen)
-            return chosen
-
-        return await self._change("deleted", act)
-
-    @rx.event
-    async def take_back(self, number: int):
-        """Undo a change of many of this tab."""
-        actor = await actor_of(self)
-        self._done, done = taken(self._done, number)
-        if done is None:
-            return None
-        kind, before = done
-        try:
-            if kind == "owners":
-                await asyncio.to_thread(organizations.hand_over, actor, before)
-            elif kind == "label":
-                await asyncio.to_thread(labels.put_many, actor, "organization", before[1], before[0], False)
-            elif kind == "deleted":
-                await asyncio.to_thread(organization_list.restore_many, actor, before)
-        except MailcrmError as error:
-            return warn(i18n.sentence(error, actor.language))
-        finally:
-            await self._fill(actor, max(min(len(self.rows), MOST_AT_ONCE), FIRST))
-
-    @rx.event
     async def set_creating(self, is_open: bool):
         """Open or close the form."""
         self.creating, self.wrong, self._opened_at = as_flag(is_open), "", early.now()
@@ -175,23 +135,8 @@ class OrganizationsState(Picks, rx.State):
         self.creating = False
         return rx.redirect(routes.organization(made.card.id))
 
-    async def _change(self, kind: str, act: Any) -> Any:
-        """Change those chosen and say so, with the way back."""
-        actor, number = await actor_of(self), len(self.picked)
-        if not number:
-            return None
-        try:
-            before = await asyncio.to_thread(act, actor)
-        except MailcrmError as error:
-            return warn(i18n.sentence(error, actor.language))
-        self._done, undo_number = noted(self._done, (kind, before))
-        self.picked = []
+    async def _show_again(self, actor: Actor) -> None:
         await self._fill(actor, max(min(len(self.rows), MOST_AT_ONCE), FIRST))
-        if kind == "deleted":
-            said = ngettext(actor.language, "{n} organization deleted", "{n} organizations deleted", number)
-        else:
-            said = ngettext(actor.language, "{n} organization changed", "{n} organizations changed", number)
-        return offer(actor, said, OrganizationsState.take_back(undo_number))
 
     def _page(self, actor: Actor, limit: int, cursor: str | None = None) -> Any:
         owner, label = self.filters.get("owner", ""), self.filters.get("label", "")
@@ -207,13 +152,10 @@ class OrganizationsState(Picks, rx.State):
     async def _fill(self, actor: Actor, limit: int = FIRST) -> None:
         try:
             page = await asyncio.to_thread(self._page, actor, limit)
-            colleagues = await asyncio.to_thread(users.all_users, actor)
-            known = await asyncio.to_thread(labels.list_labels, actor, "organization")
+            self.owners, self.labels = await owners(actor), await labels_of(actor, "organization")
         except MailcrmError:
             self.failed, self.loading = True, False
             return
-        self.owners = [Choice(str(each.id), each.name) for each in colleagues if not each.disabled]
-        self.labels = [Choice(str(each.id), each.name) for each in known]
         self.rows, self.cursor = [_row(each) for each in page.rows], page.next_cursor or ""
         self._keep_listed()
         self.failed = self.loading = False

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import reflex as rx
 
@@ -10,19 +10,16 @@ from mailcrm import routes
 from mailcrm.errors import MailcrmError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.auth import users
-from mailcrm.services.crm import labels, organizations, people
+from mailcrm.services.crm import organizations, people
 from mailcrm.services.crm.people_list import CONSENTS, SORTS, Narrowed, page_of_people
 from mailcrm.services.i18n import ngettext
 from mailcrm.state import early
-from mailcrm.state.board import Choice
+from mailcrm.state.bulk_change import BulkChange, Verbs
+from mailcrm.state.choices import Choice, labels_of, owners
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.earlier import EarlierState
-from mailcrm.state.picks import Picks
 from mailcrm.state.present import Eyes, PersonRow, eyes_of, person
 from mailcrm.state.session import actor_of
-from mailcrm.state.toasts import warn
-from mailcrm.state.undoing import Acts, noted, offer, taken
 
 FIRST = 50
 MOST_AT_ONCE = 200  # what the service gives in one page
@@ -44,8 +41,18 @@ class ContactRow:
     deals: int
 
 
-class PeopleState(Picks, rx.State):
+def _said(language: str, what: str, n: int) -> str:
+    if what == "owners":
+        return ngettext(language, "{n} person has a new owner", "{n} people have a new owner", n)
+    if what == "deleted":
+        return ngettext(language, "{n} person deleted", "{n} people deleted", n)
+    return ngettext(language, "{n} person changed", "{n} people changed", n)
+
+
+class PeopleState(BulkChange, rx.State):
     """The people of the workspace."""
+
+    _verbs: ClassVar[Verbs] = Verbs("person", people.hand_over, people.delete_many, people.restore_many, _said)
 
     rows: list[ContactRow] = []
     cursor: str = ""
@@ -61,7 +68,6 @@ class PeopleState(Picks, rx.State):
     creating: bool = False
     _opened_at: float = 0.0  # the form
     wrong: str = ""
-    _done: Acts[tuple[str, Any]] = {}
 
     @rx.var
     def narrowed(self) -> bool:
@@ -76,7 +82,7 @@ class PeopleState(Picks, rx.State):
         self.organization_name, self.organizations = "", []
         yield
         actor = await actor_of(self)
-        await self._choices(actor)
+        self.owners, self.labels = await owners(actor), await labels_of(actor, "person")
         await self._fill(actor)
 
     @rx.event
@@ -137,66 +143,6 @@ class PeopleState(Picks, rx.State):
         self.cursor = page.next_cursor or ""
 
     @rx.event
-    async def give(self, owner_id: str):
-        """Give those chosen to a colleague, "0" to nobody; offers Undo."""
-        actor, chosen, text = await actor_of(self), list(self.picked), as_text(owner_id, 20)
-        if not chosen or not text:
-            return None
-        owner = as_int(text) or None
-        try:
-            before = await asyncio.to_thread(people.hand_over, actor, dict.fromkeys(chosen, owner))
-        except MailcrmError as error:
-            return warn(i18n.sentence(error, actor.language))
-        said = ngettext(actor.language, "{n} person has a new owner", "{n} people have a new owner", len(chosen))
-        return await self._changed(actor, said, ("owners", before))
-
-    @rx.event
-    async def put_label(self, label_id: str):
-        """Put a label on those chosen; offers Undo."""
-        actor, chosen, label = await actor_of(self), list(self.picked), as_int(label_id)
-        if not chosen or not label:
-            return None
-        try:
-            changed = await asyncio.to_thread(labels.put_many, actor, "person", chosen, label, True)
-        except MailcrmError as error:
-            return warn(i18n.sentence(error, actor.language))
-        said = ngettext(actor.language, "{n} person changed", "{n} people changed", len(chosen))
-        return await self._changed(actor, said, ("label", (label, changed)))
-
-    @rx.event
-    async def delete(self):
-        """Move those chosen to the trash; offers Undo."""
-        actor, chosen = await actor_of(self), list(self.picked)
-        if not chosen:
-            return None
-        try:
-            await asyncio.to_thread(people.delete_many, actor, chosen)
-        except MailcrmError as error:
-            return warn(i18n.sentence(error, actor.language))
-        said = ngettext(actor.language, "{n} person deleted", "{n} people deleted", len(chosen))
-        return await self._changed(actor, said, ("deleted", chosen))
-
-    @rx.event
-    async def take_back(self, number: int):
-        """Undo a change of many of this tab."""
-        actor = await actor_of(self)
-        self._done, done = taken(self._done, number)
-        if done is None:
-            return None
-        kind, before = done
-        try:
-            if kind == "owners":
-                await asyncio.to_thread(people.hand_over, actor, before)
-            elif kind == "label":
-                await asyncio.to_thread(labels.put_many, actor, "person", before[1], before[0], False)
-            elif kind == "deleted":
-                await asyncio.to_thread(people.restore_many, actor, before)
-        except MailcrmError as error:
-            return warn(i18n.sentence(error, actor.language))
-        finally:
-            await self._fill(actor)
-
-    @rx.event
     async def set_creating(self, is_open: bool):
         """Open or close the form."""
         self.creating, self.wrong, self._opened_at = as_flag(is_open), "", early.now()
@@ -227,17 +173,8 @@ class PeopleState(Picks, rx.State):
         others = {key: kept for key, kept in self.filters.items() if key != name}
         self.filters = {**others, name: value} if value else others
 
-    async def _changed(self, actor: Actor, said: str, undo: tuple[str, Any]) -> Any:
-        self._done, undo_number = noted(self._done, undo)
-        self.picked = []
+    async def _show_again(self, actor: Actor) -> None:
         await self._fill(actor, max(min(len(self.rows), MOST_AT_ONCE), FIRST))
-        return offer(actor, said, PeopleState.take_back(undo_number))
-
-    async def _choices(self, actor: Actor) -> None:
-        colleagues = await asyncio.to_thread(users.all_users, actor)
-        self.owners = [Choice(str(each.id), each.name) for each in colleagues if not each.disabled]
-        found = await asyncio.to_thread(labels.list_labels, actor, "person")
-        self.labels = [Choice(str(each.id), each.name) for each in found]
 
     async def _fill(self, actor: Actor, limit: int = FIRST) -> None:
         eyes = eyes_of(actor)

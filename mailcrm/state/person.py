@@ -14,11 +14,11 @@ from mailcrm import routes
 from mailcrm.errors import MailcrmError, NotFound, UserError
 from mailcrm.services import i18n
 from mailcrm.services.access import Actor
-from mailcrm.services.auth import users
 from mailcrm.services.crm import leads, organizations, people
 from mailcrm.services.crm.consent import PAGE
 from mailcrm.services.crm.correspondence import Correspondence, correspondence
 from mailcrm.services.i18n import gettext
+from mailcrm.state.choices import Choice, owners
 from mailcrm.state.coerce import as_flag, as_form, as_int, as_text
 from mailcrm.state.earlier import EarlierState
 from mailcrm.state.panel import NOBODY
@@ -72,7 +72,7 @@ class PersonState(rx.State):
     figures: list[Figure] = []
     consent: Consent = Consent()
     owner_id: str = "0"
-    owners: list[tuple[str, str]] = []
+    owners: list[Choice] = []
     organization_href: str = ""
     missing: bool = False
     loading: bool = True
@@ -291,9 +291,7 @@ class PersonState(rx.State):
         self.deals = [deal(each, eyes) for each in view.deals]
         self.consent = _consent(view, eyes)
         self.owner_id = str(view.owner_id or 0)
-        colleagues = await asyncio.to_thread(users.all_users, actor)
-        nobody = ("0", gettext(actor.language, "No owner"))
-        self.owners = [nobody, *((str(each.id), each.name) for each in colleagues if not each.disabled)]
+        self.owners = await owners(actor, or_nobody=True)
         self.organization_href = routes.organization(view.organization.id) if view.organization else ""
         self.figures = _figures(known, eyes)
         found = await asyncio.to_thread(lambda: leads.page_of_leads(actor, person_id=person_id, limit=20))

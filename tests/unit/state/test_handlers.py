@@ -49,7 +49,7 @@ ALLOWED = {
     "notifying.notifying_state": "change_hour choose load switch_quiet",
     "tracking_report.tracking_report_state": "choose open_page refresh refresh_soon show_raw",
     "nav.nav_state": "load refresh",
-    "organization.organization_state": "add_domain delete edit hand_over open_page put_domain_back refresh remove_domain restore save",
+    "organization.organization_state": "add_domain change delete hand_over open_page put_domain_back refresh remove_domain restore",
     "organizations.organizations_state": "clear create delete find give more open_page pick pick_all put_label refresh set_creating set_filter take_back",
     "panel.panel_state": "add_contact add_to dismiss find link relink set_adding set_picking toggle undo_link unlink",
     "people.people_state": "clear create delete find give more of_organization open_page pick pick_all put_label refresh set_creating set_filter sort take_back",

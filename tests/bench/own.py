@@ -86,7 +86,7 @@ def main(port: int, user: str, password: str, what: str) -> None:
     import huey.consumer  # noqa: F401  # pyright: ignore[reportMissingTypeStubs]  # what a worker has loaded
 
     from mailcrm.services.crm.linking import rules
-    from mailcrm.services.jobs import memory, tasks, worker  # noqa: F401
+    from mailcrm.services.jobs import runtime, tasks, worker  # noqa: F401
     from mailcrm.services.mail.imap.client import ImapConnection
     from mailcrm.services.mail.sync.engine import sync_mailbox
     from mailcrm.services.mail.sync.ledger import ledger
@@ -94,7 +94,7 @@ def main(port: int, user: str, password: str, what: str) -> None:
 
     if what == "whole":
         ImapConnection.fetch_structure = lambda _self, _uid: None  # type: ignore[method-assign]
-    memory.keep_small()  # as the worker does
+    runtime.prepare()  # as the worker does
     mailbox_id = _mailbox(port, user, password)
     if what == "again":
         sync_mailbox(mailbox_id)

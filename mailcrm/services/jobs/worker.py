@@ -15,7 +15,7 @@ import time
 import structlog
 
 from mailcrm.services import db
-from mailcrm.services.jobs import memory, queue, sweep, tasks
+from mailcrm.services.jobs import queue, runtime, sweep, tasks
 from mailcrm.services.jobs.lanes import Lane
 from mailcrm.services.tracking import recorder
 
@@ -33,7 +33,7 @@ def run() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
-    memory.keep_small()
+    runtime.prepare()
     lanes = [Lane("sync", SYNC_THREADS, tasks.run), Lane("quick", QUICK_THREADS, tasks.run)]
     for lane in lanes:
         lane.start()

@@ -115,7 +115,7 @@ class _Pass:
         self.mailbox_id, self.owner, self.access, self.report = mailbox_id, owner, access, report
         self.limits, self.should_stop, self.dial = limits, should_stop, dial
         self.ends = time.monotonic() + budget if budget is not None else None
-        self.wrote = 0.0  # when what the user did was last written back
+        self.asked = 0.0  # when it was last looked whether the user did something
         self.storer = Storer(mailbox_id, self.writing, report, progress)
         self.slices = Slices(mailbox_id, access, self.storer, self.writing, self.connect, self.is_over)
 
@@ -127,7 +127,7 @@ class _Pass:
             while True:
                 # First what the user did here: what the folders then say of themselves includes it.
                 write_back_held(self.mailbox_id, self.owner, self.should_stop, dial=self.connect)
-                self.wrote = time.monotonic()
+                self.asked = time.monotonic()
                 # At first sight of a server its newest messages come before its counts: to count a folder, servers
                 # read all that they know of it, and once more to open it.
                 first = not self.places()
@@ -179,9 +179,11 @@ class _Pass:
         return self.out_of_time() or self.user_waits()
 
     def user_waits(self) -> bool:
-        """Whether something that the user did here is due on the server; not asked while it was just tried."""
-        if time.monotonic() - self.wrote < WRITE_EVERY_S:
+        """Whether something that the user did here is due on the server; looked at every `WRITE_EVERY_S`."""
+        now = time.monotonic()
+        if now - self.asked < WRITE_EVERY_S:
             return False
+        self.asked = now
         with reading() as session:
             return writeback.is_due(session, self.mailbox_id, utcnow())
 

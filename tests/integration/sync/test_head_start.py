@@ -73,15 +73,21 @@ def test_the_next_bodies_are_asked_for_before_the_last_are_read(box: Box, monkey
         meta = connection.fetch_meta(range(1, 31))
         plain = {m.uid: m.raw for m in connection.fetch_raw(range(1, 31), meta=meta)}  # type: ignore[union-attr]
         asked.clear()
-        one = [m.uid for m in connection.fetch_raw([29, 30], meta=meta, following=[27, 28])]  # type: ignore[union-attr]
-        assert asked == ["29:30", "27:28"]
-        two = list(connection.fetch_raw([27, 28], meta=meta, following=[25, 26]))
+        one = [m.uid for m in connection.fetch_raw([29, 30], meta=meta, following=[[27, 28], [25, 26], [23, 24]])]  # type: ignore[union-attr]
         assert asked == ["29:30", "27:28", "25:26"]
+        two = list(connection.fetch_raw([27, 28], meta=meta, following=[[25, 26], [23, 24]]))
+        assert asked == ["29:30", "27:28", "25:26", "23:24"]
         assert (one, [m.uid for m in two]) == ([30, 29], [28, 27])
         assert [m.raw for m in two] == [plain[28], plain[27]]  # type: ignore[union-attr]
-        assert connection.list_uids(1, 5) == [1, 2, 3, 4, 5]  # drops 25:26 first
-        assert [m.uid for m in connection.fetch_raw([3], meta=meta, following=[1, 2])] == [3]
-        assert [m.uid for m in connection.fetch_raw([9, 10], meta=meta)] == [10, 9]  # not those
+        assert connection.list_uids(1, 5) == [1, 2, 3, 4, 5]  # drops 25:26 and 23:24 first
+        assert [m.uid for m in connection.fetch_raw([3], meta=meta, following=[[1, 2]])] == [3]
+        assert [m.uid for m in connection.fetch_raw([9, 10], meta=meta, following=[[7, 8], [5]])] == [
+            10,
+            9,
+        ]  # not those
+        three = list(connection.fetch_raw([5], meta=meta, following=[[7, 8]]))  # in another order than it was asked for
+        assert [m.raw for m in three] == [plain[5]]  # type: ignore[union-attr]
+        assert [m.uid for m in connection.fetch_raw([7, 8], meta=meta)] == [8, 7]
         assert connection.alive
 
 
@@ -94,6 +100,6 @@ def test_bodies_of_the_next_batch_that_come_early_are_kept(box: Box) -> None:
         connection.examine("INBOX")
         meta = connection.fetch_meta(range(1, 61))
         late, early = list(range(31, 61)), list(range(1, 31))
-        first = [m.uid for m in connection.fetch_raw(late, meta=meta, following=early)]
+        first = [m.uid for m in connection.fetch_raw(late, meta=meta, following=[early])]
         assert sorted(first) == late
         assert sorted(m.uid for m in connection.fetch_raw(early, meta=meta)) == early

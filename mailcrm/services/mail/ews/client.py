@@ -228,7 +228,7 @@ class EwsConnection:
                 yield from (found.raw[at : at + PIECE] for at in range(0, len(found.raw), PIECE))
 
     def fetch_raw(
-        self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None, following: Sequence[int] = ()
+        self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None, following: Sequence[Sequence[int]] = ()
     ) -> Iterator[RemoteMessage | Unfetchable]:
         """Fetch whole messages, as `ImapConnection.fetch_raw` does; reading marks nothing as read."""
         place = self._open()

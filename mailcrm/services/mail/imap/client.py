@@ -39,6 +39,7 @@ from mailcrm.services.mail.providers.values import AccessToken, Secret, ServerSp
 
 META_BATCH = 1000  # messages in one metadata fetch (sync.md A1: every request is bounded)
 STATE_BATCH = 10_000  # messages in one fetch of flags: some 60 bytes each
+AHEAD = 2  # fetches of bodies that are asked for before the answer to one is read: with one, each costs a round trip
 PIECE = 1024 * 1024  # bytes of a large message or part that are in memory at once
 MAX_MESSAGE = 100_000_000  # bytes; larger messages are skipped with a reason (sync.md A5)
 
@@ -258,33 +259,33 @@ class ImapConnection:
                 return
 
     def fetch_raw(
-        self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None, following: Sequence[int] = ()
+        self, uids: Sequence[int], *, meta: dict[int, RemoteMeta] | None = None, following: Sequence[Sequence[int]] = ()
     ) -> Iterator[RemoteMessage | Unfetchable]:
         """Fetch whole messages without marking them read; one batch in memory at a time is the caller's to bound.
 
         Sizes are asked first (F13), unless `meta` has them; what is too large comes as Unfetchable. A message whose
         answer can't be parsed is found by halving the batch and comes as Unfetchable too. UIDs that are gone are not
-        in the answer. `following` are those of the next call, which then waits for no round trip.
+        in the answer. `following` are those of the next calls, which then wait for no round trip.
         """
         known = meta if meta is not None else self.fetch_meta(uids)
         fits = [uid for uid in uids if uid in known and known[uid].size <= MAX_MESSAGE]
         for uid in uids:
             if uid in known and known[uid].size > MAX_MESSAGE:
                 yield Unfetchable(uid, "too_large")
-        sets = list(uidset.sets(following))
-        yield from self._bodies(fits, known, sets[0] if len(sets) == 1 else "")
+        yield from self._bodies(fits, known, [each for part in following for each in uidset.sets(part)])
 
     def _bodies(
-        self, uids: list[int], meta: dict[int, RemoteMeta], following: str = ""
+        self, uids: list[int], meta: dict[int, RemoteMeta], following: Sequence[str] = ()
     ) -> Iterator[RemoteMessage | Unfetchable]:
         sequences = list(uidset.sets(uids))
-        for sequence, after in zip(sequences, [*sequences[1:], following], strict=False):
+        asked_next = [*sequences, *following]
+        for n, sequence in enumerate(sequences, 1):
             part = uidset.parse(sequence)
             malformed = False
             answer: dict[int, bytes] = {}
             with self._call():
                 try:
-                    answer = self._wire.fetch_bodies(sequence, after)
+                    answer = self._wire.fetch_bodies(sequence, asked_next[n : n + AHEAD])
                 except answers.MALFORMED:
                     malformed = True
             if malformed and len(part) == 1:

@@ -84,7 +84,9 @@ class _Guarded:
     _seen_bytes = 0
     _seen_items = 0
     _unread = b""  # a line that was looked at and is imaplib's to read
-    ahead = ""  # the tag of a command whose answer has not been read (Wire.fetch_bodies)
+    ahead: dict[str, str] | None = (
+        None  # tags of fetches whose answers nobody has read, by their sets (Wire.fetch_bodies)
+    )
     _greeted = False
     busy_since: float | None = None  # when the command began whose answer is waited for
 
@@ -115,8 +117,8 @@ class _Guarded:
         for arg in args:
             if isinstance(arg, (str, bytes)):
                 refuse_control(name, arg)
-        if self.ahead:  # nobody wants its answer any more
-            tag, self.ahead = self.ahead, ""
+        unread, self.ahead = self.ahead, None
+        for tag in (unread or {}).values():  # nobody wants their answers any more
             self._command_complete("UID", tag)  # type: ignore[attr-defined]
             self.untagged_responses.pop("FETCH", None)  # type: ignore[attr-defined]
         self._seen_bytes = self._seen_items = 0
@@ -226,8 +228,7 @@ class Wire(imapclient.IMAPClient):
         self._context = context or (shared_context() if spec.security != "none" else None)
         self._opener = opener or self._dial
         self._hung_up = False
-        self._following = ""  # what was asked for ahead
-        self._early: dict[int, bytes] = {}  # what came of it already
+        self._early: dict[int, bytes] = {}  # what came already of what was asked for ahead
         self.raw_socket: socket.socket | None = None
         #: What ENABLE was asked for, and what the server confirmed (RFC 5161).
         self.asked: set[str] = set()
@@ -342,28 +343,29 @@ class Wire(imapclient.IMAPClient):
         data = self._fetch_data(sequence_set, items, modifiers)
         return dict(parse_fetch_response(data, self.normalise_times, True)) if data else {}
 
-    def fetch_bodies(self, sequence_set: str, following: str = "") -> dict[int, bytes]:
+    def fetch_bodies(self, sequence_set: str, following: Sequence[str] = ()) -> dict[int, bytes]:
         """UID FETCH whole messages without marking them read; those that come back without a body are left out.
 
-        `following` is the set that is fetched next: it is asked for before this answer is read (RFC 3501 §5.5), so
-        that no round trip lies between the two. Should something else be asked next, its answer is dropped first.
-        Dovecot works at both commands at once: bodies of the next answer that come early are kept for it.
+        `following` are the sets that are fetched next: they are asked for before this answer is read (RFC 3501 §5.5),
+        so that no round trip lies between. Should something else be asked next, their answers are dropped first.
+        Dovecot works at several commands at once: bodies of later answers that come early are kept for them.
         """
         imap: Any = self._imap
-        tag, imap.ahead = imap.ahead, ""
+        tags, imap.ahead = imap.ahead or {}, None
         early, self._early = self._early, {}
-        if not tag or self._following != sequence_set:
-            imap.ahead, early = tag, {}
-            tag = self._ask_bodies(sequence_set)
-        if following:
-            imap.ahead, self._following = self._ask_bodies(following), following
+        if next(iter(tags), "") != sequence_set:
+            tags, early, imap.ahead = {}, {}, tags
+        for each in (sequence_set, *following):
+            if each not in tags:
+                tags[each] = self._ask_bodies(each)
+        tag, imap.ahead = tags.pop(sequence_set), tags
         typ, said = self._imap._command_complete("UID", tag)
         typ, data = self._imap._untagged_response(typ, said, "FETCH")
         self._checkok("fetch", typ, data)
         found = early | _bodies([] if data == [None] else data, self.normalise_times)
-        if following:
-            mine, theirs = set(uidset.parse(sequence_set)), set(uidset.parse(following))
-            self._early = {uid: found.pop(uid) for uid in theirs - mine if uid in found}
+        if tags:
+            theirs = {uid for each in tags for uid in uidset.parse(each)} - set(uidset.parse(sequence_set))
+            self._early = {uid: found.pop(uid) for uid in theirs if uid in found}
         return found
 
     def _ask_bodies(self, sequence_set: str) -> str:

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 
 from mailcrm.services.mail import blobs
 from mailcrm.services.mail.imap.client import MAX_MESSAGE, RemoteMessage, RemoteMeta, Unfetchable
@@ -55,12 +56,15 @@ Fetched = RemoteMessage | Unfetchable | LargeMessage
 
 
 def fetch(
-    connection: MailConnection, uids: Sequence[int], meta: dict[int, RemoteMeta], following: Sequence[int] = ()
+    connection: MailConnection,
+    uids: Sequence[int],
+    meta: dict[int, RemoteMeta],
+    following: Sequence[Sequence[int]] = (),
 ) -> Iterator[Fetched]:
-    """Fetch a batch: large messages each by itself, the others together. `following` is the next batch."""
+    """Fetch a batch: large messages each by itself, the others together. `following` are the next batches."""
     large = [uid for uid in uids if uid in meta and LARGE < meta[uid].size <= MAX_MESSAGE]
-    if large or any(uid in meta and meta[uid].size > LARGE for uid in following):
-        following = ()  # something else is asked in between
+    # Where a message is large, something else is asked in between.
+    following = () if large else [*takewhile(lambda part: all(meta[uid].size <= LARGE for uid in part), following)]
     yield from connection.fetch_raw([uid for uid in uids if uid not in large], meta=meta, following=following)
     for uid in large:
         found = fetch_partial(connection, meta[uid]) or fetch_whole(connection, meta[uid])

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
 
 from sqlalchemy import update
 from sqlmodel import col, select
@@ -22,6 +21,7 @@ from mailcrm.errors import TransientError
 from mailcrm.models import Folder, Mailbox, MessageLocation, PendingUid
 from mailcrm.models.base import utcnow
 from mailcrm.services.db import reading
+from mailcrm.services.mail.imap.client import AHEAD
 from mailcrm.services.mail.remote import MailConnection
 from mailcrm.services.mail.signing_in import Credentials
 from mailcrm.services.mail.sync import apply, contacts, fetch, identify, look, partial
@@ -112,13 +112,13 @@ class Slices:
             self._storer.settled(origin, done)
         if not found.tried:
             self._storer.expect(len(meta))
-        batches = [*fetch.batches(meta, found.first), []]
-        for batch, following in pairwise(batches):
+        batches = [*fetch.batches(meta, found.first)]
+        for n, batch in enumerate(batches, 1):
             if self._is_over():
                 break
             untouched -= set(batch)
             # Nothing is asked ahead of suspects: what kills the connection must be alone to blame.
-            ahead = () if found.tried else following
+            ahead = () if found.tried else batches[n : n + AHEAD]
             self._storer.fetched(origin, list(partial.fetch(connection, batch, meta, ahead)), meta)
 
     def _is_open(self, connection: MailConnection, place: Place, expected: int | None) -> bool:

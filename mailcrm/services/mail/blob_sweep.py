@@ -162,6 +162,7 @@ def _move(name: str, living: list[tuple[str, Place]]) -> None:
         for part in chunks(living, 200):
             streams = [packs.read(place) for _, place in part]
             places = packer.add(streams)
+            packer.flush()
             with transaction() as session:
                 for (sha, old), new in zip(part, places, strict=True):
                     run(

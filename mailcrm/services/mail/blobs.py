@@ -119,7 +119,7 @@ class Writer:
 def put_many(packer: Packer, streams: Mapping[str, bytes]) -> dict[str, Place]:
     """Store compressed bytes by their SHA-256 in a pack; return their places.
 
-    What the store has already is left out: its row says where it lies. Durable on return.
+    What the store has already is left out: its row says where it lies. Durable after `packer.flush()`.
     """
     known = present(streams)
     new = [sha for sha in streams if sha not in known]

@@ -2,8 +2,8 @@
 
     packs/<when it was made>-<random>.pack  =  zlib stream, zlib stream, …
 
-A `Packer` appends to a pack that it alone writes (an exclusive lock on the file, gone with its process), and returns
-after `fdatasync`: only then may a transaction refer to what it wrote. A crash leaves bytes at the end, or in the
+A `Packer` appends to a pack that it alone writes (an exclusive lock on the file, gone with its process). Only after its
+`flush` may a transaction refer to what it wrote. A crash leaves bytes at the end, or in the
 middle, that no row names; `blob_sweep.py` takes them away. Where a blob lies is in its row of `blobs`; a pack holds
 no index of its own. Knows no database.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -88,12 +89,15 @@ def lock(path: Path) -> int | None:
 
 
 class Packer:
-    """Appends blobs to packs, one batch after the other; a context manager, for one thread."""
+    """Appends blobs to packs, one batch after the other; a context manager. One thread adds, and another may flush."""
 
     def __init__(self) -> None:
         self._descriptor: int | None = None
         self._name = ""
         self._end = 0
+        self._flushed = 0  # up to where the pack is on the disk
+        self._broken: OSError | None = None  # what a flush failed with: nobody knows what is on the disk since
+        self._closing = threading.Lock()  # held while the pack is flushed or closed
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +107,33 @@ class Packer:
 
     def close(self) -> None:
         """Let go of the pack; somebody else may go on with it."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        with self._closing:
+            descriptor, self._descriptor = self._descriptor, None
+            if descriptor is not None:
+                if self._broken is not None:  # nobody refers to what is beyond
+                    with suppress(OSError):
+                        os.ftruncate(descriptor, self._flushed)
+                os.close(descriptor)
+
+    def flush(self) -> None:
+        """Return when everything that was added before the call is on the disk."""
+        with self._closing:
+            end = self._end
+            if self._broken is None and self._descriptor is not None and end != self._flushed:
+                try:
+                    _sync(self._descriptor)
+                except OSError as error:
+                    self._broken = error
+                self._flushed = end if self._broken is None else self._flushed
+        self._check()
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise OSError(*self._broken.args)
 
     def add(self, streams: Sequence[bytes]) -> list[Place]:
-        """Append compressed bytes and flush them to the disk; return their places, in order."""
+        """Append compressed bytes; return their places, in order. Not on the disk before `flush`."""
+        self._check()
         if not streams:
             return []
         places: list[Place] = []
@@ -123,6 +148,7 @@ class Packer:
             raise
         self._end = at
         if self._end >= FULL:
+            self.flush()
             self.close()
         return places
 
@@ -136,13 +162,12 @@ class Packer:
                     done -= len(part.pop(0))
                 if part:
                     part[0] = part[0][done:]
-        _sync(self._descriptor)
 
     def _undo(self) -> None:
-        if self._descriptor is not None:
-            with suppress(OSError):
-                os.ftruncate(self._descriptor, self._end)
-        self.close()
+        assert self._descriptor is not None
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, self._end)
+        os.lseek(self._descriptor, self._end, os.SEEK_SET)
 
     def _open(self) -> int:
         """Make sure that there is a pack to append to; return its end."""
@@ -166,7 +191,7 @@ class Packer:
 
     def _begin(self, descriptor: int, name: str) -> int:
         self._descriptor, self._name = descriptor, name
-        self._end = os.lseek(descriptor, 0, os.SEEK_END)
+        self._end = self._flushed = os.lseek(descriptor, 0, os.SEEK_END)
         return self._end
 
 

@@ -24,6 +24,7 @@ def pack(*contents: bytes) -> list[str]:
     shas = [blobs.digest(content) for content in contents]
     with Packer() as packer:
         places = blobs.put_many(packer, {sha: blobs.compress(c) for sha, c in zip(shas, contents, strict=True)})
+        packer.flush()
     with transaction() as session:
         store.save_blobs(session, {sha: len(c) for sha, c in zip(shas, contents, strict=True)}, places)
     return shas
@@ -118,14 +119,45 @@ def test_a_full_pack_is_left_for_another(sqlite_db: Path, monkeypatch: pytest.Mo
 def test_a_full_disk_leaves_no_half_batch(sqlite_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Packer() as packer:
         packer.add([b"before"])
+        packer.flush()
 
         def full(*_: object) -> int:
             raise OSError(28, "No space left on device")
 
+        packer.add([b"half", b"way"])
         monkeypatch.setattr(packs, "_sync", full)
         with pytest.raises(OSError, match="No space"):
-            packer.add([b"half", b"way"])
+            packer.flush()
+        monkeypatch.undo()
+        for again in (packer.flush, lambda: packer.add([b"more"])):  # a second flush that succeeds proves nothing
+            with pytest.raises(OSError, match="No space"):
+                again()
     assert [path.read_bytes() for path in all_packs()] == [b"before"]
+
+
+def test_a_batch_that_was_not_written_takes_none_before_it_along(
+    sqlite_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of its bytes went away, and what comes later lies where its places say."""
+    flushed: list[int] = []
+    monkeypatch.setattr(packs, "_sync", flushed.append)
+
+    def half(descriptor: int, parts: list[memoryview]) -> int:
+        if len(parts[0]) < 10:
+            raise OSError(28, "No space left on device")
+        return os.write(descriptor, parts[0][:5])
+
+    with Packer() as packer:
+        packer.add([b"before"])
+        with monkeypatch.context() as patch:
+            patch.setattr(packs.os, "writev", half)
+            with pytest.raises(OSError, match="No space"):
+                packer.add([b"half way there"])
+        (after,) = packer.add([b"after"])
+        packer.flush()
+        assert len(flushed) == 1
+    assert packs.read(after) == b"after"
+    assert [path.read_bytes() for path in all_packs()] == [b"beforeafter"]
 
 
 @pytest.mark.parametrize("how", ["cut", "garbled", "gone"])

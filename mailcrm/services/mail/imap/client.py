@@ -37,9 +37,9 @@ from mailcrm.services.mail.imap.values import Changes, FolderStatus, RemoteMessa
 from mailcrm.services.mail.imap.wire import Limits, Wire, quoted, refuse_control
 from mailcrm.services.mail.providers.values import AccessToken, Secret, ServerSpec, secret_text
 
-META_BATCH = 1000  # messages in one metadata fetch (sync.md A1: every request is bounded)
+META_BATCH = 2000  # messages in one metadata fetch (sync.md A1: every request is bounded)
 STATE_BATCH = 10_000  # messages in one fetch of flags: some 60 bytes each
-AHEAD = 2  # fetches of bodies that are asked for before the answer to one is read: with one, each costs a round trip
+AHEAD = 3  # fetches of bodies that are asked for before the answer to one is read: with one, each costs a round trip
 PIECE = 1024 * 1024  # bytes of a large message or part that are in memory at once
 MAX_MESSAGE = 100_000_000  # bytes; larger messages are skipped with a reason (sync.md A5)
 

@@ -37,7 +37,7 @@ from mailcrm.services.mail.sync.storing import Storer
 from mailcrm.services.mail.writeback import queue as writeback
 from mailcrm.services.mail.writeback.apply import write_back_held
 
-RELOOK = 5  # slices between two looks at the folders: new mail comes before the backfill goes on
+RELOOK = 3  # slices between two looks at the folders: new mail comes before the backfill goes on
 OF_FOLDER = ("imap.folder_missing", "imap.refused", "server.bad_text")  # failures that other folders need not have
 WRITE_EVERY_S = 2.0  # as often as the sweep looks for such work
 

@@ -68,7 +68,7 @@ def _read_here(raws: Sequence[bytes]) -> list[Reading]:
 def outcomes_of(
     items: Sequence[Fetched], meta: Mapping[int, RemoteMeta], packer: Packer, read_all: ReadAll = _read_here
 ) -> list[Outcome]:
-    """Read a batch and put its bytes into the blob store, durably. Never raises for what is in a message."""
+    """Read a batch and put its bytes into the blob store, durable once `packer` is flushed. Never raises for what is in a message."""
     whole = [item for item in items if isinstance(item, RemoteMessage)]
     readings = read_all([item.raw for item in whole])
     places = blobs.put_many(packer, {reading.sha: reading.stream for reading in readings})

@@ -31,7 +31,7 @@ from mailcrm.services.mail.sync.storing import Origin, Storer
 from mailcrm.services.rows import chunks, is_one_of, run
 
 #: Pending messages taken at once, by how often they were tried: in the end each is alone, and alone to blame.
-SLICES = (1000, 200, 20, 1)
+SLICES = (2000, 200, 20, 1)
 GIVE_UP_AFTER = len(SLICES) - 1 + MAX_TRIES  # tries, the last `MAX_TRIES` of them alone
 MAX_TURNS = 5  # changes of UIDVALIDITY in one pass before the server is taken for broken
 

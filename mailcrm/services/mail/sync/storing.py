@@ -1,6 +1,6 @@
 """Stores what a pass fetched, in two threads of its own, while the next messages are fetched.
 
-    fetched ─▶ parse, bytes into a pack, flush ─▶ one transaction: rows, UIDs out of pending
+    fetched ─▶ parse, bytes into a pack ─▶ flush, one transaction: rows, UIDs out of pending
 
 Batches are stored in the order they came, the first alone, so that it is seen at once, those that are here already
 together: a transaction costs much more than its rows. What goes wrong with one is raised by the next call. Every
@@ -75,7 +75,7 @@ class Storer:
         self._mailbox_id, self._writing, self._report, self._progress = mailbox_id, writing, report, progress
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="parse")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._packer, self._reader = Packer(), Reader()  # the parser's
+        self._packer, self._reader = Packer(), Reader()  # the parser's; the writer flushes
         self._waiting: deque[Future[None]] = deque()
         self._unread: deque[Future[Parsed]] = deque()
         self._queue: deque[_Batch] = deque()  # added to by the fetching thread, taken from by the writer
@@ -162,6 +162,7 @@ class Storer:
 
     def _store(self, origin: Origin, outcomes: Sequence[apply.Outcome]) -> None:
         """Store a batch in one transaction; when a message spoils it, each in its own, the spoiler to quarantine."""
+        self._packer.flush()  # here, so that messages go on being read meanwhile
         try:
             new = self._store_once(origin, outcomes)
         except DBAPIError as error:

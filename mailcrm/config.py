@@ -451,7 +451,8 @@ def _write_key(path: Path) -> None:
 
     The key is written to a private file first and linked into place, so nobody reads half a key.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # Nobody else's name: not another thread's, nor one that a killed process left, whose number comes again in a container.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as handle:
         handle.write(secrets.token_urlsafe(KEY_BYTES) + "\n")

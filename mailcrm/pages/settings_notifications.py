@@ -27,9 +27,9 @@ def _choices() -> rx.Component:
         option(
             tr("Tracking"),
             tr("What the bell tells you. The marks on your emails are always up to date."),
-            _kind("open", "eye", tr("Opens"), tr("Somebody opened an email.")),
-            _kind("click", "mouse-pointer-click", tr("Clicks"), tr("Somebody clicked a link.")),
-            _kind("replied", "reply", tr("Answers"), tr("Somebody answered an email that you track.")),
+            _kind("open", "eye", tr("Opens"), tr("Someone opened an email.")),
+            _kind("click", "mouse-pointer-click", tr("Clicks"), tr("Someone clicked a link.")),
+            _kind("replied", "reply", tr("Answers"), tr("Someone answered an email that you track.")),
             rx.el.p(
                 tr("Digest: one line every full hour. Many opens within minutes are always one line."),
                 class_name="t1 dim",

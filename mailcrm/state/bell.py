@@ -114,7 +114,7 @@ def _said(view: Any, eyes: Eyes) -> tuple[str, str]:
         times = ngettext(language, "{n} click", "{n} clicks", view.count)
         return gettext(language, "Someone clicked a link in “{subject}”", subject=subject), _joined(to, times)
     if view.kind == "replied":
-        return gettext(language, "Somebody answered “{subject}”", subject=subject), to
+        return gettext(language, "Someone answered “{subject}”", subject=subject), to
     if view.kind == "digest":
         return _summed(view, language), view.detail
     if view.kind == "bounced":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,19 @@ def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
     assert load(tmp_path).secret_keys == first.secret_keys
     assert first.secret_keys[0] not in repr(first)
+
+
+def test_threads_that_start_together_share_one_key(tmp_path: Path) -> None:
+    """And what a killed process of the same number left behind is in nobody's way."""
+    (tmp_path / f".secret.key.{os.getpid()}").write_text("half a k")
+    together = threading.Barrier(8)
+
+    def begin(_n: int) -> tuple[str, ...]:
+        together.wait(20)
+        return load(tmp_path).secret_keys
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(begin, range(8)))) == 1
 
 
 def test_a_key_that_others_can_read_stops_the_start(tmp_path: Path) -> None:

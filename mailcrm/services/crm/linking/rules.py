@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import JSON, bindparam, func, select, update
+from sqlalchemy import column as column_of
 from sqlmodel import Session, col
 
 from mailcrm.models import Deal, Link, LiveEvent, Mailbox, Message, Outbox, Participant, utcnow
@@ -75,10 +76,20 @@ def values_of(thread_id: int, intent: Intent, origin: str, created_by: int | Non
 
 def insert_links(session: Session, made: Values) -> None:
     """Insert links; one that another transaction made meanwhile stays as it is."""
-    connection = session.connection()
-    insert = insert_of(connection)
-    if made:
-        connection.execute(insert(table_of(Link)).on_conflict_do_nothing(), made)
+    if not made:
+        return
+    connection, table = session.connection(), table_of(Link)
+    insert = insert_of(connection)(table)
+    if connection.dialect.name == "postgresql":  # one statement with one parameter, not one for each row
+        given = func.json_to_recordset(bindparam("made", type_=JSON)).table_valued(
+            *(column_of(name, table.c[name].type) for name in made[0])
+        )
+        listed = given.render_derived(with_types=True)
+        insert = insert.from_select(list(made[0]), select(*listed.c))
+        moments = [{**values, "created_at": values["created_at"].isoformat()} for values in made]
+        connection.execute(insert.on_conflict_do_nothing(), {"made": moments})
+        return
+    connection.execute(insert.on_conflict_do_nothing(), made)
 
 
 def _waiting(*columns: Any) -> Any:

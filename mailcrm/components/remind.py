@@ -44,7 +44,7 @@ def remind_menu() -> rx.Component:
     )
 
 
-def row_acts(thread_id: rx.Var[int]) -> rx.Component:
+def row_acts(thread_id: rx.Var[int], *, archived: rx.Var[bool]) -> rx.Component:
     """Return what a row of the list offers under the pointer: done (archive), and snooze.
 
     A plain choice, not a menu: hundreds of rows stand in a list. The keyboard has E and H.
@@ -52,7 +52,7 @@ def row_acts(thread_id: rx.Var[int]) -> rx.Component:
     return rx.el.div(
         icon_button(
             "archive",
-            rx.cond(InboxState.folder == "archive", tr("Move to the inbox"), tr("Mark as done (archive)")),
+            rx.cond(archived, tr("Move to the inbox"), tr("Mark as done (archive)")),
             on_click=InboxState.archive_row(thread_id),
             tab_index=-1,
             data_testid="row-done",

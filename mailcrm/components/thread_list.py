@@ -15,6 +15,7 @@ from mailcrm.components.search_box import search_box
 from mailcrm.components.states import bones, empty
 from mailcrm.components.thread_labels import label_mark
 from mailcrm.components.tracking_mark import marks
+from mailcrm.components.when_changed import WHEN_CHANGED
 from mailcrm.state.filtering import FilterState
 from mailcrm.state.i18n import tr
 from mailcrm.state.inbox import InboxState
@@ -216,15 +217,25 @@ def _entry(row: rx.Var[Row]) -> rx.Component:
         active=InboxState.selected == row.id,
         unread=InboxState.unread_ids.contains(row.id),
         picked=PickState.ids.contains(row.id),
+        archived=InboxState.folder == "archive",
         key=row.id,
     )
 
 
-@rx.memo
+@rx.memo(wrapper=WHEN_CHANGED)
 def thread_row(
-    rest: rx.RestProp, *, row: rx.Var[Row], active: rx.Var[bool], unread: rx.Var[bool], picked: rx.Var[bool]
+    rest: rx.RestProp,
+    *,
+    row: rx.Var[Row],
+    active: rx.Var[bool],
+    unread: rx.Var[bool],
+    picked: rx.Var[bool],
+    archived: rx.Var[bool],
 ) -> rx.Component:
-    """Render one conversation; again only when its own row, selection, unread flag or pick changed."""
+    """Render one conversation; again only when its own row, selection, unread flag or pick changed.
+
+    It reads no state that changes while somebody works: a state that is read here renders all rows with each change.
+    """
     return rx.el.li(
         rx.cond(row.day != "", rx.el.h2(row.day, class_name="day")),
         rx.el.div(
@@ -283,6 +294,6 @@ def thread_row(
             },
         ),
         pick_box(row.id, row.who, picked=picked),
-        row_acts(row.id),
+        row_acts(row.id, archived=archived),
         rest,
     )

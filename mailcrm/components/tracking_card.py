@@ -10,8 +10,12 @@ from mailcrm.state.marks import EventRow, MarkState, RawRow, RecipientRow
 from mailcrm.state.present import Mark
 
 
-def card(mark: rx.Var[Mark]) -> rx.Component:
-    """Return the card; figures are there at once, what only the server knows follows."""
+@rx.memo
+def tracking_card(*, mark: rx.Var[Mark]) -> rx.Component:
+    """Return the card; figures are there at once, what only the server knows follows.
+
+    A component of its own: what one card loads renders no row of a list again.
+    """
     mine = MarkState.message_id == mark.message_id
     return rx.el.div(
         rx.cond(

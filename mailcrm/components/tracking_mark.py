@@ -7,7 +7,7 @@ import reflex as rx
 
 from mailcrm.components.beside import beside
 from mailcrm.components.icons import icon
-from mailcrm.components.tracking_card import card
+from mailcrm.components.tracking_card import tracking_card
 from mailcrm.state.marks import MarkState
 from mailcrm.state.present import Mark
 
@@ -38,7 +38,7 @@ def marks(mark: rx.Var[Mark], *, pill: bool = False) -> rx.Component:
                 rx.cond(mark.fresh, rx.el.span(class_name="dot dot-signal", aria_hidden="true")),
                 class_name="marks-in",
             ),
-            card(mark),
+            tracking_card(mark=mark),
             message_id=mark.message_id,
             label=mark.label,
             pill=pill,

@@ -177,7 +177,7 @@ def _rows() -> rx.Component:
     made = [
         thread_row(
             row=_row_of(row, Row),
-            **{name: rx.Var.create(flags.get(name, False)) for name in ("active", "unread", "picked")},
+            **{name: rx.Var.create(flags.get(name, False)) for name in ("active", "unread", "picked", "archived")},
             key=name,
         )
         for name, row, flags in rows

@@ -3,10 +3,9 @@
 from reflex_base.utils.imports import ImportVar
 from reflex_base.vars import FunctionStringVar, VarData
 
-#: Renders again only when a property holds something else. Each answer of the server makes new objects of all rows, so
-#: React's own look at whether they are the same objects would render a whole list for one row that changed or was added.
-WHEN_CHANGED = FunctionStringVar.create(
-    "((Shown) => memo(Shown, (was, now) => Object.keys({...was, ...now}).every((name) => was[name] === now[name] ||"
-    " (typeof now[name] === 'object' && JSON.stringify(was[name]) === JSON.stringify(now[name])))))",
-    _var_data=VarData(imports={"react": [ImportVar(tag="memo")]}),
-)
+#: Each answer of the server makes new objects of all rows, so React's own look at whether they are the same objects would
+#: render a whole list for one row that changed or was added.
+_SAME = "was[name] === now[name] || (typeof now[name] === 'object' && JSON.stringify(was[name]) === JSON.stringify(now[name]))"
+_MEMO = f"((Shown) => memo(Shown, (was, now) => Object.keys({{...was, ...now}}).every((name) => {_SAME})))"
+#: Renders again only when a property holds something else.
+WHEN_CHANGED = FunctionStringVar.create(_MEMO, _var_data=VarData(imports={"react": [ImportVar(tag="memo")]}))

@@ -161,7 +161,7 @@ def _sign_in() -> rx.Component:
             class_name="row",
         ),
         rx.cond(CHOSEN.signs_in_at != "", _at_provider()),
-        rx.cond((CHOSEN.secret_kind != "") | ConnectState.by_hand, _with_secret()),
+        rx.cond((CHOSEN.secret_kind != "") | ConnectState.by_hand, _other_way()),
         rx.cond((CHOSEN.secret_kind == "") & ~ConnectState.by_hand, error_line(ConnectState.wrong)),
     )
 
@@ -260,9 +260,19 @@ def _guide() -> rx.Component:
     )
 
 
+def _other_way() -> rx.Component:
+    """The password form, folded where signing in at the provider is the way that most take."""
+    return rx.el.details(
+        rx.el.summary(tr("Or with an app password"), class_name="b", hidden=CHOSEN.signs_in_at == ""),
+        _with_secret(),
+        open=~CHOSEN.can_sign_in,
+        class_name="connect-more",
+        data_testid="mailbox-other-way",
+    )
+
+
 def _with_secret() -> rx.Component:
     return rx.el.form(
-        rx.cond(CHOSEN.signs_in_at != "", rx.el.h4(tr("Or with an app password"), class_name="b")),
         rx.cond(
             CHOSEN.name != "",
             _guide(),

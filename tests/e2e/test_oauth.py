@@ -103,6 +103,10 @@ def test_a_mailbox_is_connected_on_the_providers_page_and_its_mail_appears(story
     expect(page.get_by_test_id("mailbox-recognised")).not_to_be_empty()
     page.locator('[data-testid="provider-tile"][data-provider="gmail"]').click()
     expect(page.get_by_test_id("mailbox-sign-in")).to_have_text("Sign in with Google")
+    expect(page.get_by_test_id("mailbox-password")).to_be_hidden()  # folded: one question "How far back", not two
+    page.get_by_text("Or with an app password").click()
+    expect(page.get_by_test_id("mailbox-password")).to_be_visible()
+    page.get_by_text("Or with an app password").click()
     snap(page, "oauth-1-wizard")
     page.get_by_test_id("mailbox-sign-in").click()
     story.at_provider()

@@ -18,12 +18,15 @@ from playwright.sync_api import Page, sync_playwright
 
 from mailcrm.services.mail.parse.html import UncleanableHtml, clean_html
 from mailcrm.services.mail.parse.message import attachment_contents, parse_message
+from mailcrm.services.mail.parse.quoted_html import fold_quotes
 from mailcrm.services.mail.parse.values import UnparsableMessage
 from tests.conftest import needs
 
 STRIDE = int(os.environ.get("MAILCRM_FIDELITY_STRIDE", "8"))
+MARK = "7f3a9c"
 LEAST = 0.95  # of the messages, and of each picture
-LEAST_BOTH = 0.9  # not to become worse; 186 of 198 when it was written
+#: Its images stand still: a GIF that moves is another picture each time.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--blink-settings=imageAnimationPolicy=2"]
 TALLEST = 6_000  # pixels of a picture
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 COMPARE = """async ([one, other]) => {
@@ -64,7 +67,7 @@ COMPARE = """async ([one, other]) => {
 def pages() -> Iterator[tuple[Page, Page]]:
     """One without scripts and network, to show mail in; one that compares pictures."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needs("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=needs("chromium"), args=ARGUMENTS)
         shown = browser.new_context(java_script_enabled=False, viewport={"width": 800, "height": 400})
         shown.route("**/*", lambda route: route.abort())
         yield shown.new_page(), browser.new_page()
@@ -89,7 +92,9 @@ def messages(corpora: Path) -> dict[str, tuple[str, str]]:
             continue
         begins = re.match(r"\s*<!doctype[^>]*>", html, re.IGNORECASE)
         try:
-            cleaned = clean_html(html, remote_images=False, cid_url=inside.get).html
+            cleaned = fold_quotes(
+                clean_html(html, remote_images=False, cid_url=inside.get, mark=MARK).html, MARK, "", folded=False
+            )
         except UncleanableHtml:
             cleaned = ""
         came = html
@@ -102,7 +107,7 @@ def messages(corpora: Path) -> dict[str, tuple[str, str]]:
 def test_real_mail_keeps_its_text_and_looks(
     pages: tuple[Page, Page], corpora: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """At least 95 of 100 keep their text, and 90 their looks too: the issue asks 95 (docs/security.md says what is lost)."""
+    """At least 95 of 100 keep their text and their looks (docs/security.md says what the others lose)."""
     found = messages(corpora)
     assert len(found) > 150
     texts, looks, both, worse = 0, 0, 0, []
@@ -120,8 +125,7 @@ def test_real_mail_keeps_its_text_and_looks(
     record_property(
         "measured", f"{len(chosen)} messages: {texts} keep text, {looks} looks, both {both / len(chosen):.1%}"
     )
-    assert texts / len(chosen) >= LEAST, worse
-    assert both / len(chosen) >= LEAST_BOTH, worse
+    assert both / len(chosen) >= LEAST, worse
 
 
 def test_the_comparison_sees_a_difference(pages: tuple[Page, Page]) -> None:

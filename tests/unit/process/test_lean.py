@@ -16,7 +16,17 @@ from mailcrm.services.jobs import tasks, worker
 from mailcrm.services.mail.sync import engine
 print(*sorted(name for name in sys.argv[1:] if sys.modules.get(name) is not None))
 """
-HEAVY = ("rich", "greenlet", "redis", "psycopg", "sqlalchemy.dialects.postgresql", "alembic", "reflex", "selectolax")
+HEAVY = (
+    "rich",
+    "greenlet",
+    "redis",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql",
+    "alembic",
+    "reflex",
+    "selectolax",
+    "css_inline",
+)
 
 
 @pytest.mark.parametrize(

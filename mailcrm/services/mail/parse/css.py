@@ -3,12 +3,13 @@
 bleach's CSSSanitizer never looks at values, so url(), var() and image-set() load from
 the network (security.md F1), and nested parentheses end in RecursionError (F4). Here a
 declaration survives only when its property is listed and every token of its value is
-of a listed kind. Does not read style elements: they are removed before.
+of a listed kind. Style elements come here through sheets.py, rule by rule.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html import unescape
 from typing import Any
 
@@ -56,16 +57,19 @@ def clean_style(style: str) -> str:
     """Return the declarations of a style attribute that are safe to show."""
     if len(style) > _MAX_STYLE or sum(style.count(c) for c in "([{") > _MAX_BRACKETS:
         return ""
-    kept: list[str] = []
-    nodes: list[Any] = tinycss2.parse_declaration_list(style, skip_comments=True, skip_whitespace=True)
+    return "; ".join(f"{name}: {value}" for name, value, _ in clean_declarations(style))
+
+
+def clean_declarations(source: Any) -> Iterator[tuple[str, str, bool]]:
+    """Yield (property, value, whether it is important) of what is safe to show in a style, or in a rule's tokens."""
+    nodes: list[Any] = tinycss2.parse_declaration_list(source, skip_comments=True, skip_whitespace=True)
     for node in nodes:
         if node.type != "declaration" or node.lower_name not in PROPERTIES:
             continue
         tokens = [token for token in node.value if token.type != "comment"]
         value = "".join(_render(token, node.lower_name) or "\0" for token in tokens).strip()
         if value and "\0" not in value and _is_allowed(node.lower_name, value):
-            kept.append(f"{node.lower_name}: {value}")
-    return "; ".join(kept)
+            yield node.lower_name, value, node.important
 
 
 def _render(token: Any, name: str) -> str | None:

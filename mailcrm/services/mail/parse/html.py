@@ -23,11 +23,12 @@ from mailcrm.services.mail.parse.css import StyleFilter
 from mailcrm.services.mail.parse.deception import true_target
 from mailcrm.services.mail.parse.links import image_data, is_own_pixel, safe_link, web_url
 from mailcrm.services.mail.parse.quoted_html import mark_quotes, settle_quotes
+from mailcrm.services.mail.parse.sheets import inline_sheets
 from mailcrm.services.mail.parse.text import tokens
 from mailcrm.services.mail.parse.trackers import is_tracker
 from mailcrm.services.mail.parse.values import words
 
-POLICY_VERSION = 4  # raise on a change of this file, css.py, links.py, deception.py, quoted_html.py, trackers.*: it empties the caches
+POLICY_VERSION = 5  # raise on a change of this file, css.py, sheets.py, links.py, deception.py, quoted_html.py, trackers.*: it empties the caches
 MAX_HTML = 2_000_000  # characters; the largest of 400 real mails had 2.6 MB and took bleach 1.8 s
 MAX_REMOTE = 300  # images from the network in one message; the richest of 400 newsletters had 94
 MAX_NESTING = 400  # real newsletters nest tables about 40 deep, with four elements each
@@ -60,9 +61,8 @@ _ATTRIBUTES: dict[str, frozenset[str]] = {
     "hr": frozenset(("width", "size", "color")),
     "table": frozenset(("width", "height", "border", "cellpadding", "cellspacing", "bgcolor")),
 }
-#: Attributes of the body -> properties, and a rule of a style sheet that is for the body alone.
+#: Attributes of the body -> properties.
 _PAPER = (("bgcolor", "background-color"), ("text", "color"))
-_BODY_RULE = re.compile(r"(?:^|\}|<!--)\s*body\s*\{([^{}]{0,2000})\}", re.IGNORECASE)
 _CELL = frozenset(("width", "height", "bgcolor", "valign", "colspan", "rowspan", "nowrap", "span"))
 _CELLS = words("tr td th thead tbody tfoot col colgroup")
 _PLAIN_VALUE = re.compile(r"[\w#%.,+ '-]{0,80}")
@@ -127,25 +127,26 @@ def _check_caps(html: str) -> None:
 
 def _prepare(html: str, mark: str) -> str:
     tree = LexborHTMLParser(safe_text(html))
-    sheets = " ".join(node.text() for node in tree.css("style"))
+    sheets = [(node.attributes.get("media") or "", node.text()) for node in tree.css("style")]
     tree.strip_tags(sorted(_REMOVED))
+    if sheets and tree.html:
+        tree = LexborHTMLParser(inline_sheets(tree.html, sheets))
     body = tree.body
     if body is None:
         return ""
     mark_quotes(body, mark)
     inner = body.inner_html or ""
     kept = {name: value for name, value in body.attributes.items() if name in ("dir", "lang")}
-    kept["style"] = _paper(body.attributes, sheets)
+    kept["style"] = _paper(body.attributes)
     if not any(kept.values()):
         return inner
     attributes = "".join(f' {name}="{escape(value or "")}"' for name, value in kept.items())
     return f"<div{attributes}>{inner}</div>"
 
 
-def _paper(body: Mapping[str, str | None], sheets: str) -> str:
+def _paper(body: Mapping[str, str | None]) -> str:
     """The style of a whole message, which only its body has: white letters need the dark paper they were written on."""
     said = [f"{prop}: {colour.strip()}" for name, prop in _PAPER if (colour := body.get(name) or "")]
-    said += _BODY_RULE.findall(sheets)
     return "; ".join([*said, *filter(None, [body.get("style")])])
 
 

@@ -1,8 +1,8 @@
 """Clean mail HTML for display: bleach, hardened as security.md F1 to F5 found necessary.
 
 Order: caps (length, nesting) in a linear scan; selectolax removes elements whose
-content is no text (script, style, title, svg …); bleach with positive lists of
-elements, attributes and CSS; then every URL against our own check. Does not limit CPU:
+content is no text (script, style, title, svg …), and what style sheets said is written
+into the others (sheets.py); bleach with positive lists of elements, attributes and CSS; then every URL against our own check. Does not limit CPU:
 bleach is quadratic on hostile input, so callers run it in `render.py`'s worker. Never
 the only wall: the frame's policy and sandbox are the second.
 """

@@ -20,7 +20,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from mailcrm.services.mail.parse.css import clean_declarations
 
-MAX_SHEETS = 200_000  # characters of one message; the longest in 198 real ones had 42,000
+MAX_SHEETS = 200_000  # characters of one message; 22 of 198 real ones had sheets, the longest of 10,800
 _MAX_RULES = 1_000
 _MAX_WORK = 2_000_000  # rules times elements
 _MAX_GROWTH = 2_000_000  # characters that may be added

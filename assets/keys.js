@@ -265,8 +265,10 @@
   // What the list is narrowed to stands in the address. The router looks at its own numbers in the history: they go on.
   window.mailcrmAddress = (path) => {
     if (path === location.pathname + location.search) return;
-    const state = { usr: null, key: Math.random().toString(36).slice(2, 10), idx: (history.state?.idx ?? 0) + 1 };
-    history.pushState(state, "", path);
+    const key = () => Math.random().toString(36).slice(2, 10);
+    // The router never leaves this place: by its old key, it would not see that Back comes here again.
+    history.replaceState({ ...history.state, key: key() }, "");
+    history.pushState({ usr: null, key: key(), idx: (history.state.idx ?? 0) + 1 }, "", path);
   };
 
   // Without a connection: two seconds of nothing, then the banner; "Back online" stays for three (DESIGN.md §2).

@@ -249,6 +249,18 @@ def test_filters_combine_and_stay_in_the_address(page: Page) -> None:
     expect(page.get_by_test_id("view")).to_have_text("New files")
 
 
+def test_back_from_the_first_filter_shows_everything_again(page: Page) -> None:
+    """Issue 9: the page was loaded at the address that Back returns to, and the router never left it."""
+    page.get_by_test_id("filter-clicked").click()
+    page.wait_for_url("**/inbox?filter=clicked")
+    expect(page.get_by_test_id("list-found")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_test_id("filter-all")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_test_id("list-found")).to_have_count(0)
+    page.go_forward()
+    expect(page.get_by_test_id("filter-clicked")).to_have_attribute("aria-pressed", "true")
+
+
 def test_a_label_is_made_and_put_on_by_keys(page: Page) -> None:
     """Issue 9: labels with colours, made where they are used, in rows and reading, with Undo."""
     page.get_by_test_id("thread-row").filter(has_text="Proposal, 24 probes").click()

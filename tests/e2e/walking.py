@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.books import Books, View, turned_on
 
-PATIENCE_S = 45  # only bounds a failure
+PATIENCE_S = 15  # only bounds a failure
 QUERIES = ("survey", "harbour", "is:unread", "from:lena", "from:mika tide", "survey is:unread")
 IN_BAR = ("unread", "deal")
 IN_MENU = ("files", "unlinked", "shared", "private", "snoozed")

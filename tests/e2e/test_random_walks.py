@@ -1,7 +1,7 @@
 """Random walks through the mail page leave list, counts and database in agreement (issue 9, "It is done when").
 
 A seed is a walk. A few run with the suite; `MAILCRM_WALKS=100` runs a hundred, `MAILCRM_WALK_SEED=7 MAILCRM_WALKS=1` the
-seventh again. What an act changes, and what must agree, is in walking.py; what the database holds, in books.py.
+seventh again. What an act changes, and what must agree, is in walk_acts.py and walking.py; what the database holds, in books.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from tests.builders import a_deal, a_person
 from tests.conftest import _settings
 from tests.e2e.books import Books
 from tests.e2e.conftest import App, add_mailbox, make_administrator
-from tests.e2e.walking import PATIENCE_S, Walk, World
+from tests.e2e.walk_acts import Walk
+from tests.e2e.walking import PATIENCE_S, World
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp_sink import SmtpSink
 
